@@ -1,0 +1,68 @@
+// Package catalog answers one question: what does the vendor document?
+//
+// A Catalog is one edition of the vendor's page "URLs that allow SEP and SES to connect to
+// Symantec servers": groups (who needs it), services (what for) and endpoints (scheme, host, port
+// and, for plain HTTP, a path). It is data: nothing here decides, resolves or connects.
+package catalog
+
+// A Text is a sentence in the languages of the project. The zero Text says nothing.
+type Text struct {
+	EN string `yaml:"en" json:"en,omitempty"`
+	ES string `yaml:"es" json:"es,omitempty"`
+}
+
+// In gives the text in lang ("en" or "es"), and the English one for any other language or where
+// the Spanish one is missing.
+func (t Text) In(lang string) string {
+	if lang == "es" && t.ES != "" {
+		return t.ES
+	}
+	return t.EN
+}
+
+// A Catalog is all groups of one edition of the vendor's page, and what is known of the hosts.
+// It is not changed after it is made.
+type Catalog struct {
+	Edition string // names the edition, e.g. "2020-11"
+	Source  Text   // the title of the page it comes from
+	Groups  []Group
+	Hosts   []Host // only hosts about which there is something to say
+}
+
+// A Group is one table of the vendor's page.
+type Group struct {
+	ID       string // agent, agent-cloud, sepm, sepm-cloud or icdm in the built-in catalog
+	Title    Text
+	Purpose  Text
+	Services []Service
+}
+
+// A Service is one row of the vendor's page: a set of endpoints with one purpose.
+type Service struct {
+	ID        string // begins with its group's: "agent.insight"
+	Group     string // the ID of the group it stands in
+	Title     Text
+	Purpose   Text
+	Breaks    Text // what stops working when it is blocked, as far as the page says; often zero
+	Pinned    bool // the page says that the certificates are pinned
+	Endpoints []Endpoint
+}
+
+// A Host holds what is known of a host beyond its endpoints.
+type Host struct {
+	Name   string
+	Shared Text // zero: the vendor's alone; otherwise who else is reached under this name
+	Note   Text // what a footnote says of it
+}
+
+// An Endpoint is one thing the vendor documents. Host is normalised (see ParseHost) and may begin
+// with "*." in files that replace the built-in catalog. Path is "" or begins with "/"; with scheme
+// https nothing can enforce it, it says what the host is used for.
+type Endpoint struct {
+	Scheme   string // "https" or "http"
+	Host     string
+	Port     uint16
+	Path     string
+	Versions Versions // the SEP versions that use it; the zero value is all
+	Note     Text
+}
