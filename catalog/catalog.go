@@ -23,46 +23,46 @@ func (t Text) In(lang string) string {
 // A Catalog is all groups of one edition of the vendor's page, and what is known of the hosts.
 // It is not changed after it is made.
 type Catalog struct {
-	Edition string // names the edition, e.g. "2020-11"
-	Source  Text   // the title of the page it comes from
-	Groups  []Group
-	Hosts   []Host // only hosts about which there is something to say
+	Edition string  `json:"edition,omitempty"` // names the edition, e.g. "2020-11"
+	Source  Text    `json:"source,omitzero"`   // the title of the page it comes from
+	Groups  []Group `json:"groups"`            // in the order of the page
+	Hosts   []Host  `json:"hosts,omitempty"`   // only hosts about which there is something to say
 }
 
 // A Group is one table of the vendor's page.
 type Group struct {
-	ID       string // agent, agent-cloud, sepm, sepm-cloud or icdm in the built-in catalog
-	Title    Text
-	Purpose  Text
-	Services []Service
+	ID       string    `json:"id"` // agent, agent-cloud, sepm, sepm-cloud or icdm in the built-in catalog
+	Title    Text      `json:"title"`
+	Purpose  Text      `json:"purpose,omitzero"`
+	Services []Service `json:"services"`
 }
 
 // A Service is one row of the vendor's page: a set of endpoints with one purpose.
 type Service struct {
-	ID        string // begins with its group's: "agent.insight"
-	Group     string // the ID of the group it stands in
-	Title     Text
-	Purpose   Text
-	Breaks    Text // what stops working when it is blocked, as far as the page says; often zero
-	Pinned    bool // the page says that the certificates are pinned
-	Endpoints []Endpoint
+	ID        string     `json:"id"` // begins with its group's: "agent.insight"
+	Group     string     `json:"-"`  // the ID of the group it stands in
+	Title     Text       `json:"title"`
+	Purpose   Text       `json:"purpose,omitzero"`
+	Breaks    Text       `json:"breaks,omitzero"`  // what stops working when it is blocked, as far as the page says; often zero
+	Pinned    bool       `json:"pinned,omitempty"` // the page says that the certificates are pinned
+	Endpoints []Endpoint `json:"endpoints"`
 }
 
 // A Host holds what is known of a host beyond its endpoints.
 type Host struct {
-	Name   string
-	Shared Text // zero: the vendor's alone; otherwise who else is reached under this name
-	Note   Text // what a footnote says of it
+	Name   string `json:"name"`
+	Shared Text   `json:"shared,omitzero"` // zero: the vendor's alone; otherwise who else is reached under this name
+	Note   Text   `json:"note,omitzero"`   // what a footnote says of it
 }
 
-// An Endpoint is one thing the vendor documents. Host is normalised (see ParseHost) and may begin
-// with "*." in files that replace the built-in catalog. Path is "" or begins with "/"; with scheme
+// An Endpoint is one thing the vendor documents. Host is normalised (see ParsePattern) and may
+// begin with "*." in files that replace the built-in catalog. Path is "" or begins with "/"; with scheme
 // https nothing can enforce it, it says what the host is used for.
 type Endpoint struct {
-	Scheme   string // "https" or "http"
-	Host     string
-	Port     uint16
-	Path     string
-	Versions Versions // the SEP versions that use it; the zero value is all
-	Note     Text
+	Scheme   string   `json:"scheme"` // "https" or "http"
+	Host     string   `json:"host"`
+	Port     uint16   `json:"port"`
+	Path     string   `json:"path,omitempty"`
+	Versions Versions `json:"versions,omitzero"` // the SEP versions that use it; the zero value is all
+	Note     Text     `json:"note,omitzero"`
 }
