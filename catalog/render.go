@@ -44,7 +44,9 @@ func List(w io.Writer, c *Catalog, o Options) error {
 		p.line(0, g.ID+": "+g.Title.In(o.Lang))
 		for _, s := range g.Services {
 			p.line(1, s.ID+": "+s.Title.In(o.Lang))
-			p.endpoints(2, s.Endpoints)
+			for _, e := range s.Endpoints {
+				p.endpoint(2, e)
+			}
 		}
 	}
 	return p.writeTo(w)
@@ -104,7 +106,7 @@ func (p *page) service(c *Catalog, s *Service) {
 		p.field(1, wordPinned, pinnedMeans.In(p.lang))
 	}
 	for _, e := range s.Endpoints {
-		p.endpoints(1, []Endpoint{e})
+		p.endpoint(1, e)
 		p.hostInfo(2, c, e.Host)
 	}
 }
@@ -114,7 +116,12 @@ func (p *page) host(c *Catalog, name string, uses []Use) {
 	p.hostInfo(1, c, name)
 	for _, use := range uses {
 		p.line(1, use.Service.ID+": "+use.Service.Title.In(p.lang))
-		p.endpoints(2, use.Endpoints)
+		for _, e := range use.Endpoints {
+			p.endpoint(2, e)
+			if e.Host != name { // a wildcard, which has an entry of its own
+				p.hostInfo(3, c, e.Host)
+			}
+		}
 	}
 }
 
@@ -124,15 +131,13 @@ func (p *page) hostInfo(depth int, c *Catalog, name string) {
 	p.field(depth, wordNote, info.Note.In(p.lang))
 }
 
-func (p *page) endpoints(depth int, es []Endpoint) {
-	for _, e := range es {
-		line := e.URL()
-		if e.Versions != (Versions{}) {
-			line += "  (" + wordVersions.In(p.lang) + " " + e.Versions.String() + ")"
-		}
-		p.line(depth, line)
-		p.field(depth+1, wordNote, e.Note.In(p.lang))
+func (p *page) endpoint(depth int, e Endpoint) {
+	line := e.URL()
+	if e.Versions != (Versions{}) {
+		line += "  (" + wordVersions.In(p.lang) + " " + e.Versions.String() + ")"
 	}
+	p.line(depth, line)
+	p.field(depth+1, wordNote, e.Note.In(p.lang))
 }
 
 // field writes a named value, and nothing where there is none.

@@ -95,7 +95,7 @@ func parsePort(s string) (uint16, error) {
 func checkPath(path string) error {
 	for i := range len(path) {
 		if c := path[i]; c <= ' ' || c >= 0x7f || c == '\\' {
-			return fmt.Errorf("%q does not belong in a path", rune(c))
+			return fmt.Errorf("%s does not belong in a path", quote(path[i:i+1]))
 		}
 	}
 	if lower := strings.ToLower(path); strings.Contains(lower, "%2e") || strings.Contains(lower, "%2f") {
