@@ -1,0 +1,198 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// How many rows people are shown of what has no natural bound.
+const (
+	shownUndocumented = 50
+	shownHosts        = 5 // of one reason
+	shownPolicies     = 5
+)
+
+// A section is one heading of the report for people, in no format yet.
+type section struct {
+	title   string
+	columns []column
+	rows    [][]string
+	notes   []string
+	yaml    []string // lines to copy into a file
+}
+
+// A column is right-aligned where it holds numbers; code is for what clients or files named.
+type column struct {
+	title string
+	right bool
+	code  bool
+}
+
+func (r *Report) sections() []section {
+	w := r.words()
+	all := []section{r.summary(w)}
+	all = append(all, r.usedServices(w)...)
+	return append(all, r.troubled(w), r.notUsed(w), r.notDocumented(w), r.denied(w))
+}
+
+func (r *Report) summary(w *words) section {
+	clock := func(m Moment) string {
+		if m.IsZero() {
+			return "?"
+		}
+		return m.UTC().Format("2006-01-02 15:04:05")
+	}
+	period := w.nothing
+	if r.Records > 0 {
+		period = fmt.Sprintf("%s %s %s", clock(r.From), w.to, clock(r.To))
+	}
+	rows := [][]string{
+		{w.period, period},
+		{w.records, w.number(r.Records)},
+		{w.transactions, w.number(r.Transactions)},
+		{w.allowed, w.number(r.Allowed)},
+		{w.denied, w.number(r.Denied)},
+		{w.failures, w.number(r.Failures)},
+		{w.clients, w.number(int64(r.Clients))},
+		{w.data, fmt.Sprintf("%s %s, %s %s", strings.ToLower(w.received), size(r.Bytes.Received),
+			strings.ToLower(w.sent), size(r.Bytes.Sent))},
+		{w.policies, w.lastOf(r.Policies)},
+	}
+	if r.Broken > 0 {
+		rows = append(rows, []string{w.broken, w.number(r.Broken)})
+	}
+	return section{title: w.heading, columns: []column{{}, {}}, rows: rows}
+}
+
+// usedServices has a section for each group that has a service in use.
+func (r *Report) usedServices(w *words) []section {
+	var all []section
+	for i := range r.Services {
+		s := &r.Services[i]
+		if !s.Used {
+			continue
+		}
+		title := w.used + ": " + s.Group
+		if !s.Documented {
+			title = w.used + ": " + w.localGroup
+		}
+		if len(all) == 0 || all[len(all)-1].title != title {
+			all = append(all, section{title: title, columns: []column{{title: w.service}, {title: w.requests, right: true},
+				{title: w.clients, right: true}, {title: w.received, right: true}, {title: w.sent, right: true}, {title: w.lastSeen}}})
+		}
+		here := &all[len(all)-1]
+		name := named(s)
+		if len(s.SharedWith) > 0 {
+			name += " *"
+			here.notes = []string{w.sharedNote}
+		}
+		here.rows = append(here.rows, []string{name, w.number(s.Requests), w.number(int64(s.Clients)),
+			size(s.Received), size(s.Sent), minute(s.LastSeen)})
+	}
+	if all == nil {
+		all = []section{{title: w.used}}
+	}
+	return all
+}
+
+// named is the title, and the id of what has none.
+func named(s *Service) string {
+	const most = 44
+	name := []rune(s.Title)
+	if len(name) == 0 {
+		name = []rune(s.ID)
+	}
+	if len(name) > most {
+		return string(name[:most-1]) + "…"
+	}
+	return string(name)
+}
+
+func (r *Report) troubled(w *words) section {
+	s := section{title: w.troubled, columns: []column{{title: w.service, code: true}, {title: w.requests, right: true},
+		{title: w.failures, right: true}, {title: w.denied, right: true}}}
+	for _, row := range r.Services {
+		if row.Failures+row.Denied > 0 {
+			s.rows = append(s.rows, []string{row.ID, w.number(row.Requests), w.number(row.Failures), w.number(row.Denied)})
+		}
+	}
+	return s
+}
+
+func (r *Report) notUsed(w *words) section {
+	s := section{title: w.unused, columns: []column{{title: w.service, code: true}, {title: w.title}}}
+	for i := range r.Services {
+		if row := &r.Services[i]; row.Documented && !row.Used {
+			s.rows = append(s.rows, []string{row.ID, named(row)})
+		}
+	}
+	return s
+}
+
+func (r *Report) notDocumented(w *words) section {
+	s := section{title: w.undocumented, columns: []column{{title: w.host, code: true}, {title: w.port, right: true},
+		{title: w.requests, right: true}, {title: w.allowed, right: true}, {title: w.denied, right: true},
+		{title: w.clients, right: true}, {title: w.lastSeen}}}
+	for i, u := range r.Undocumented {
+		if i == shownUndocumented {
+			s.notes = append(s.notes, fmt.Sprintf(w.more, len(r.Undocumented)-i))
+			break
+		}
+		s.rows = append(s.rows, []string{u.Host, port(u.Port), w.number(u.Requests), w.number(u.Allowed), w.number(u.Denied),
+			w.number(int64(u.Clients)), minute(u.LastSeen)})
+		if u.Suggest != "" {
+			s.yaml = append(s.yaml, `- {url: "`+u.Suggest+`"}`) // letters, digits, and of the rest only . - _ : /
+		}
+	}
+	if s.yaml != nil {
+		s.notes = append(s.notes, w.suggest)
+	}
+	return s
+}
+
+func (r *Report) denied(w *words) section {
+	s := section{title: w.denials, columns: []column{{title: w.reason, code: true}, {title: w.host, code: true},
+		{title: w.port, right: true}, {title: w.requests, right: true}, {title: w.clients, right: true}}}
+	for _, d := range r.Denials {
+		s.rows = append(s.rows, []string{d.Reason, "", "", w.number(d.Requests), w.number(int64(d.Clients))})
+		for i, h := range d.Hosts {
+			if i == shownHosts {
+				s.rows = append(s.rows, []string{"", "… +" + w.number(int64(len(d.Hosts)-i)), "", "", ""})
+				break
+			}
+			s.rows = append(s.rows, []string{"", h.Host, port(h.Port), w.number(h.Requests), w.number(int64(h.Clients))})
+		}
+	}
+	return s
+}
+
+// lastOf names the last few policies, of which the last is likely to be in force.
+func (w *words) lastOf(policies []string) string {
+	if len(policies) == 0 {
+		return w.nothing
+	}
+	var names []string
+	earlier := max(0, len(policies)-shownPolicies)
+	if earlier > 0 {
+		names = append(names, fmt.Sprintf(w.earlier, earlier))
+	}
+	for _, p := range policies[earlier:] {
+		names = append(names, shorten(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (w *words) number(n int64) string { return humanize.FormatInteger(w.thousands, int(n)) }
+
+// size is in binary units: 1.2 MiB.
+func size(n int64) string { return humanize.IBytes(uint64(n)) }
+
+func minute(m Moment) string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.UTC().Format(time.DateOnly + " 15:04")
+}
