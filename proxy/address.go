@@ -1,0 +1,53 @@
+package proxy
+
+import "net/netip"
+
+// special are the addresses that are unicast and yet not the public Internet's: the IANA
+// special-purpose registries (RFC 6890 and its updates), and the metadata service of a cloud that
+// answers on an address that looks public.
+var special = prefixes(
+	"0.0.0.0/8",        // this network
+	"10.0.0.0/8",       // private
+	"100.64.0.0/10",    // carrier-grade NAT
+	"127.0.0.0/8",      // loopback
+	"168.63.129.16/32", // Azure's platform service
+	"169.254.0.0/16",   // link-local, cloud metadata
+	"172.16.0.0/12",    // private
+	"192.0.0.0/24",     // protocol assignments
+	"192.0.2.0/24",     // documentation
+	"192.88.99.0/24",   // 6to4 relays
+	"192.168.0.0/16",   // private
+	"198.18.0.0/15",    // benchmarks
+	"198.51.100.0/24",  // documentation
+	"203.0.113.0/24",   // documentation
+	"224.0.0.0/3",      // multicast, reserved, broadcast
+	"2001::/23",        // protocol assignments, Teredo among them
+	"2001:db8::/32",    // documentation
+	"2002::/16",        // 6to4: holds an IPv4 address of anybody's choice
+	"3fff::/20",        // documentation
+)
+
+// publicIPv6 is what IANA hands out as global unicast; everything else is refused, NAT64's
+// 64:ff9b::/96 and the unique local addresses included.
+var publicIPv6 = netip.MustParsePrefix("2000::/3")
+
+func prefixes(texts ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(texts))
+	for i, t := range texts {
+		out[i] = netip.MustParsePrefix(t)
+	}
+	return out
+}
+
+// isPublic tells whether a is a public unicast address. The zero Addr is not.
+func isPublic(a netip.Addr) bool {
+	if a = a.Unmap(); !a.IsValid() || (a.Is6() && !publicIPv6.Contains(a)) {
+		return false
+	}
+	for _, p := range special {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/sepproxy/sepproxy/policy"
+	"github.com/sepproxy/sepproxy/proxy/tunnel"
+)
+
+// established is the whole answer to a CONNECT (RFC 9110 §9.3.6): no field, and above all no
+// Content-Length, comes with it.
+const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+
+// connect serves a CONNECT: parse, decide, dial, relay. early is what came with it.
+func (s *Server) connect(c *clientConn, early []byte) {
+	c.raw = nil // early holds it; an idle tunnel need not
+	target, err := policy.ParseAuthority(c.head.target)
+	if err != nil {
+		s.refuseMalformed(c, c.head, err)
+		return
+	}
+	t := s.decide(c, target, c.head.method)
+	if reason := t.refusal(); reason != "" {
+		s.refuse(c, t, reason)
+		return
+	}
+	origin, err := s.dial(t.ctx, t.addresses)
+	if err != nil {
+		t.fail(failureOf(err, failConnect))
+		s.refuse(c, t, t.failed())
+		return
+	}
+	s.relay(c, t, origin, early)
+}
+
+// relay tells the client that its tunnel is open and leaves the rest to package tunnel.
+func (s *Server) relay(c *clientConn, t *transaction, origin net.Conn, early []byte) {
+	peer := remoteAddr(origin)
+	if _, err := c.Write([]byte(established)); err != nil {
+		_ = origin.Close()
+		_ = c.Close()
+		t.end(result{failure: failClientReset, peer: peer})
+		return
+	}
+	t.join(func() *tunnel.Tunnel {
+		return tunnel.Start(c, origin, tunnel.Options{
+			Early: early,
+			Idle:  s.cfg.Timeouts.Idle,
+			Moved: s.cfg.Metrics.TunnelBytes,
+			Done:  func(r tunnel.Result) { t.tunnelEnded(peer, r) },
+		})
+	})
+}
+
+// tunnelFailures is what each cause of a tunnel's end is in the trail. A tunnel is aborted only by
+// transaction.abort, which knows the reason.
+var tunnelFailures = map[tunnel.Cause]policy.Reason{
+	tunnel.ClientReset:   failClientReset,
+	tunnel.UpstreamReset: failUpstreamReset,
+	tunnel.Idle:          failIdle,
+}
+
+func (t *transaction) tunnelEnded(peer netip.AddrPort, r tunnel.Result) {
+	t.server.active.addTunnels(-1)
+	t.end(result{failure: tunnelFailures[r.Cause], peer: peer, sent: r.Sent, received: r.Received})
+}
+
+// refusal is why t cannot be served: the reason of its denial, or the failure that ended it
+// before anything was dialled. "" means that it can.
+func (t *transaction) refusal() policy.Reason {
+	if !t.verdict.Allow {
+		return t.verdict.Reason
+	}
+	return t.failed()
+}
+
+// refuse answers a request that got no further, and closes the connection.
+func (s *Server) refuse(c *clientConn, t *transaction, reason policy.Reason) {
+	s.answer(c, t, reason, "")
+}
+
+// refuseMalformed records and answers a request that cannot be understood. why becomes part of the
+// answer, so that whoever wrote the client can see what to change.
+func (s *Server) refuseMalformed(c *clientConn, h head, why error) {
+	c.head = h
+	t := s.decide(c, policy.Target{}, h.method)
+	s.answer(c, t, t.refusal(), why.Error())
+}

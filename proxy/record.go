@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sepproxy/sepproxy/audit"
+)
+
+// ruleset is rule.ruleset: the vendor's list.
+const ruleset = "sep-ses"
+
+// decision makes the record of what was decided.
+func (t *transaction) decision() *audit.Record {
+	r := t.record(audit.ActionDecision)
+	r.Event.Type = []string{"connection", "denied"}
+	if t.verdict.Allow {
+		r.Event.Type = []string{"connection", "start", "allowed"}
+	}
+	return r
+}
+
+// outcome makes the record of how it ended.
+func (t *transaction) outcome(res result) *audit.Record {
+	r := t.record(audit.ActionOutcome)
+	r.Event.Type = []string{"connection", "end"}
+	r.Event.Duration = int64(time.Since(t.started))
+	r.Event.Outcome = "success"
+	if res.failure != "" {
+		r.Event.Outcome = "failure"
+		r.Event.Reason, r.Sepproxy.Reason = string(res.failure), string(res.failure)
+	}
+	r.Source.Bytes = &res.sent
+	r.Destination = &audit.Endpoint{Bytes: &res.received}
+	if res.peer.IsValid() {
+		r.Destination.IP, r.Destination.Port = res.peer.Addr().String(), res.peer.Port()
+	}
+	if res.status != 0 {
+		r.HTTP.Response = &audit.HTTPResponse{StatusCode: res.status}
+	}
+	return r
+}
+
+// record makes what decision and outcome have in common.
+func (t *transaction) record(action string) *audit.Record {
+	v, target := t.verdict, t.request.Target
+	r := &audit.Record{
+		Event:       audit.Event{Category: []string{"network"}, Action: action, Reason: string(v.Reason)},
+		Transaction: &audit.Transaction{ID: t.id},
+		Source:      source(t.remote),
+		HTTP:        &audit.HTTP{Request: &audit.HTTPRequest{Method: t.request.Method}},
+		URL:         &audit.URL{Scheme: target.Scheme, Domain: target.Host, Port: target.Port, Path: recordedPath(target.Path)},
+		Sepproxy: audit.Sepproxy{
+			Verdict: verdictWord(v.Allow), Reason: string(v.Reason), Would: string(v.Would), Documented: &v.Documented,
+			Services: v.Services, Client: v.Client, Mode: v.Mode, Policy: v.Policy},
+	}
+	if target.Host == "" {
+		r.URL = &audit.URL{Original: original(t.head.target)}
+	}
+	if len(v.Services) > 0 {
+		r.Rule = &audit.Rule{Name: v.Services[0], Ruleset: ruleset}
+	}
+	return r
+}
+
+func source(a netip.AddrPort) *audit.Endpoint {
+	if !a.IsValid() {
+		return nil
+	}
+	return &audit.Endpoint{IP: a.Addr().String(), Port: a.Port()}
+}
+
+// recordedPath is path as sent, with bytes that are not UTF-8 as %XX.
+func recordedPath(path string) string {
+	if utf8.ValidString(path) {
+		return path
+	}
+	var b strings.Builder
+	for len(path) > 0 {
+		r, n := utf8.DecodeRuneInString(path)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, "%%%02X", path[0])
+		} else {
+			b.WriteString(path[:n])
+		}
+		path = path[n:]
+	}
+	return b.String()
+}
+
+// maxOriginal bounds url.original, in bytes.
+const maxOriginal = 512
+
+// original makes what could not be parsed fit for the record: what may hold a secret is replaced,
+// what is not printable ASCII is escaped, and the length is bounded.
+func original(target string) string {
+	if at := strings.LastIndexByte(target, '@'); at >= 0 {
+		scheme := 0
+		if i := strings.Index(target, "://"); i >= 0 && i < at {
+			scheme = i + 3
+		}
+		target = target[:scheme] + "***" + target[at:]
+	}
+	if i := strings.IndexAny(target, "?#"); i >= 0 {
+		target = target[:i] + "?***"
+	}
+	var b strings.Builder
+	for i := range len(target) {
+		c, escaped := target[i], ""
+		if c < ' ' || c >= 0x7f || c == '\\' {
+			escaped = fmt.Sprintf(`\x%02x`, c)
+		} else {
+			escaped = string(c)
+		}
+		if b.Len()+len(escaped) > maxOriginal {
+			break
+		}
+		b.WriteString(escaped)
+	}
+	return b.String()
+}

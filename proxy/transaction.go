@@ -1,0 +1,110 @@
+package proxy
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sepproxy/sepproxy/policy"
+	"github.com/sepproxy/sepproxy/proxy/tunnel"
+)
+
+// A transaction is one proxied request, from its decision to its outcome.
+type transaction struct {
+	server    *Server
+	id        string
+	started   time.Time
+	remote    netip.AddrPort
+	head      head
+	request   policy.Request
+	verdict   policy.Verdict
+	addresses []netip.AddrPort // that were judged, and may be dialled
+
+	ctx    context.Context // ends with the transaction; its cause is a policy.Reason in an endReason
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex
+	tunnel *tunnel.Tunnel
+	ended  bool
+	result result
+}
+
+// A result is what an outcome adds to a decision.
+type result struct {
+	failure  policy.Reason // "" is success
+	peer     netip.AddrPort
+	status   int // of the answer to a plain request; 0: none
+	sent     int64
+	received int64
+}
+
+// endReason is why a transaction was ended from outside.
+type endReason policy.Reason
+
+func (r endReason) Error() string { return string(r) }
+
+// failed gives the failure that ended t, or "".
+func (t *transaction) failed() policy.Reason {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.result.failure
+}
+
+// fail ends t without a byte having passed.
+func (t *transaction) fail(reason policy.Reason) { t.end(result{failure: reason}) }
+
+// end records the outcome, once: a later call changes nothing. What ended t from outside is the
+// failure, whatever error it showed as.
+func (t *transaction) end(r result) {
+	if why, ok := context.Cause(t.ctx).(endReason); ok {
+		r.failure = policy.Reason(why)
+	}
+	t.mu.Lock()
+	if t.ended {
+		t.mu.Unlock()
+		return
+	}
+	t.ended, t.result = true, r
+	t.mu.Unlock()
+	t.cancel(nil)
+	if err := t.server.cfg.Record(t.outcome(r)); err != nil {
+		t.server.cfg.Log.Error("writing the audit trail", zap.Error(err), zap.String("transaction", t.id))
+	}
+	t.server.active.remove(t)
+}
+
+// abort ends t from outside, for reason. The outcome is recorded where t is carried.
+func (t *transaction) abort(reason policy.Reason) {
+	t.cancel(endReason(reason))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tunnel != nil {
+		t.tunnel.Abort()
+	}
+}
+
+// join starts the tunnel, unless t was aborted before.
+func (t *transaction) join(start func() *tunnel.Tunnel) {
+	t.server.active.addTunnels(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tunnel = start()
+	if t.ctx.Err() != nil {
+		t.tunnel.Abort()
+	}
+}
+
+// judgeAgain ends t if p does not allow it now, and p does not keep what it revokes.
+func (t *transaction) judgeAgain(p *policy.Policy) {
+	if p.KeepRevoked() {
+		return
+	}
+	r := t.request
+	r.Time, r.Condition = time.Now(), ""
+	if !p.Decide(r).Allow {
+		t.abort(failRevoked)
+	}
+}
