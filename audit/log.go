@@ -1,0 +1,315 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const filePerm = 0o640
+
+// ErrClosed is what Write gives after Close.
+var ErrClosed = errors.New("the audit log is closed")
+
+// file is what the log needs of an *os.File; tests put a failing disk in its place.
+type file interface {
+	io.WriteCloser
+	Stat() (fs.FileInfo, error)
+	Sync() error
+	Truncate(size int64) error
+}
+
+// A position is a place between two records of the trail.
+type position struct {
+	size     int64  // of the current file up to here
+	sequence uint64 // of the record before
+	chain    link   // of the record before
+	told     int64  // how many unrecorded records the trail has told of up to here
+}
+
+// A Log writes one trail. Its methods may be called concurrently. Open makes it, Close ends it.
+type Log struct {
+	opts    Options
+	open    func(path string) (file, error)
+	lock    *flock.Flock // nil for standard output
+	stop    chan struct{}
+	wake    chan struct{} // a file was rotated: look after the old ones
+	running sync.WaitGroup
+
+	// syncing is taken before mu by who fsyncs, rotates, reopens or closes: the file is not
+	// exchanged under an fsync, while writers, who need mu alone, go on.
+	syncing sync.Mutex
+	mu      sync.Mutex
+
+	file    file     // nil after a rotation that came to grief half-way: the next write opens it
+	tip     position // where the next record goes
+	durable position // SyncAlways: everything up to here is on the disk
+	batch   *batch   // SyncAlways: who waits for the next fsync
+	dirty   bool     // something may stand in the file behind tip
+	stopped bool     // the stop record is written
+	closed  bool
+
+	first  uint64    // sequence of the current file's first record
+	born   time.Time // and its time
+	before string    // name of the file before the current one
+	retry  time.Time // no rotation before this time
+
+	encoder    *encoder
+	line       []byte // reused
+	records    map[string]int64
+	errors     int64
+	unrecorded int64
+}
+
+// Open takes up the trail at o.Path, or begins one. Its directory has to exist. It is an error if
+// another process writes the same trail. What a crash left behind is put right and told in an
+// audit_resumed record; start and stop records are the caller's to write.
+func Open(o Options) (*Log, error) {
+	l := newLog(o)
+	if err := l.begin(); err != nil {
+		return nil, fmt.Errorf("opening audit log %s: %w", o.Path, err)
+	}
+	return l, nil
+}
+
+func newLog(o Options) *Log {
+	o.setDefaults()
+	return &Log{
+		opts: o, open: openFile, encoder: newEncoder(), tip: position{chain: genesis},
+		stop: make(chan struct{}), wake: make(chan struct{}, 1), records: map[string]int64{},
+	}
+}
+
+func openFile(path string) (file, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, filePerm)
+}
+
+func (l *Log) begin() error {
+	if l.toStdout() {
+		l.file = &stream{w: l.opts.Stdout}
+		return nil
+	}
+	if err := checkPlace(l.opts.Path); err != nil {
+		return err
+	}
+	if err := l.acquire(); err != nil {
+		return err
+	}
+	if err := l.takeUp(); err != nil {
+		return errors.Join(err, l.release())
+	}
+	l.runBackground()
+	return nil
+}
+
+func (l *Log) toStdout() bool { return l.opts.Path == "-" }
+
+func (l *Log) now() time.Time { return l.opts.Now() }
+
+func checkPlace(path string) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the directory %s does not exist: create it, writable for the account that runs sepproxy", dir)
+	}
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return errors.New(`it is not a regular file: name one, or "-" for standard output`)
+	}
+	return nil
+}
+
+// Write appends r to the trail and fills in what Record says. It returns nil only once the whole
+// line has been handed to the kernel, with SyncAlways: once it is on the disk. After an error
+// nothing of r is in the trail; the next Write tries again, and when it succeeds an audit_resumed
+// record tells how many records are missing. r must not be used by others meanwhile.
+func (l *Log) Write(r *Record) error {
+	l.rotateIfDue()
+	l.mu.Lock()
+	b, err := l.append(r)
+	l.mu.Unlock()
+	if err == nil && b != nil {
+		err = l.commit(b)
+	}
+	if err != nil {
+		return fmt.Errorf("writing audit record: %w", err)
+	}
+	return nil
+}
+
+// append gives the batch to wait for, nil if there is nothing to wait for. mu is held.
+func (l *Log) append(r *Record) (*batch, error) {
+	if l.closed || l.stopped && r.Sepproxy.Lifecycle == LifecycleAuditDeleted {
+		return nil, ErrClosed
+	}
+	err := l.prepare()
+	if err == nil {
+		err = l.put(r)
+	}
+	if err != nil {
+		l.errors++
+		l.unrecorded++
+		return nil, err
+	}
+	l.stopped = r.Sepproxy.Lifecycle == LifecycleStop
+	return l.join(), nil
+}
+
+// prepare makes the file fit for a record: open, without remains of a failed write, and beginning
+// with where it comes from. If records could not be written, it tells how many. mu is held.
+func (l *Log) prepare() error {
+	if err := l.mend(); err != nil {
+		return err
+	}
+	if l.tip.size == 0 && l.tip.sequence > 0 {
+		r := lifecycle(LifecycleAuditRotated, "the trail goes on from "+l.before, l.now())
+		r.Sepproxy.Previous = l.previous()
+		if err := l.put(r); err != nil {
+			return err
+		}
+	}
+	missing := l.unrecorded - l.tip.told
+	if missing == 0 {
+		return nil
+	}
+	r := lifecycle(LifecycleAuditResumed, fmt.Sprintf("recording goes on; %d records could not be written", missing), l.now())
+	r.Sepproxy.Resumed = &Resumed{Unrecorded: missing}
+	if err := l.put(r); err != nil {
+		return err
+	}
+	l.tip.told = l.unrecorded
+	return nil
+}
+
+func (l *Log) previous() *Previous {
+	return &Previous{File: l.before, Sequence: l.tip.sequence, Chain: l.tip.chain.String()}
+}
+
+// put encodes, chains and writes one record; tip moves only if all of it was written. mu is held.
+func (l *Log) put(r *Record) error {
+	l.complete(r, l.tip.sequence+1)
+	object, err := l.encoder.encode(r)
+	if err != nil {
+		return err
+	}
+	defer object.Free()
+	body := object.Bytes()[:object.Len()-1]
+	l.line = append(append(l.line[:0], l.tip.chain[:]...), body...)
+	chain := seal(l.line)
+	l.line = appendSeal(l.line, chain)
+	line := l.line[len(chain):]
+	if len(line) > MaxLine {
+		return fmt.Errorf("the record is longer than %d bytes", MaxLine)
+	}
+	if err := l.hand(line); err != nil {
+		return err
+	}
+	if l.tip.size == 0 {
+		l.first, l.born = r.Event.Sequence, r.Time
+	}
+	l.tip.size += int64(len(line))
+	l.tip.sequence, l.tip.chain = r.Event.Sequence, chain
+	r.Chain = chain.String()
+	l.records[r.Event.Action]++
+	return nil
+}
+
+// hand gives the line to the kernel in one call. mu is held.
+func (l *Log) hand(line []byte) error {
+	n, err := l.file.Write(line)
+	if err == nil && n < len(line) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		l.dirty = true
+		_ = l.mend() // if it cannot be done now, prepare does it before the next record
+	}
+	return err
+}
+
+// mend opens the file if none is open and cuts off what stands in it behind tip. mu is held.
+func (l *Log) mend() error {
+	if l.file == nil {
+		f, err := l.open(l.opts.Path)
+		if err != nil {
+			return err
+		}
+		l.file, l.dirty = f, true
+	}
+	if !l.dirty {
+		return nil
+	}
+	// Somebody may have emptied the file; cutting it "back" would then fill it with zeros.
+	if info, err := l.file.Stat(); err == nil && info.Size() < l.tip.size {
+		l.tip.size = info.Size()
+	}
+	if err := l.file.Truncate(l.tip.size); err != nil {
+		return err
+	}
+	l.dirty = false
+	return nil
+}
+
+// Stats are a consistent copy.
+func (l *Log) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{
+		Records: maps.Clone(l.records), Errors: l.errors,
+		Unrecorded: l.unrecorded, Sequence: l.tip.sequence,
+	}
+}
+
+// DiskFreeRatio tells which part of the trail's file system is free for this account, 0 to 1. It
+// wraps errors.ErrUnsupported for standard output and where the system is not asked.
+func (l *Log) DiskFreeRatio() (float64, error) {
+	if l.toStdout() {
+		return 0, fmt.Errorf("free space of standard output: %w", errors.ErrUnsupported)
+	}
+	ratio, err := diskFreeRatio(filepath.Dir(l.opts.Path))
+	if err != nil {
+		return 0, fmt.Errorf("free space beside %s: %w", l.opts.Path, err)
+	}
+	return ratio, nil
+}
+
+// Close makes everything written durable (not with SyncNever), stops the background work and gives
+// the trail free for another process. The second Close does nothing.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	again := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	close(l.stop)
+	l.running.Wait()
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := errors.Join(l.retire(), l.release())
+	if err != nil {
+		return fmt.Errorf("closing audit log: %w", err)
+	}
+	return nil
+}
+
+// report counts and tells what went wrong in the background. Neither mutex is held.
+func (l *Log) report(err error) {
+	if err == nil {
+		return
+	}
+	l.mu.Lock()
+	l.errors++
+	l.mu.Unlock()
+	l.opts.OnError(err)
+}
