@@ -38,11 +38,14 @@ func mdCode(s string) string {
 func mdText(s string) string {
 	var out strings.Builder
 	for _, c := range printable(s) {
-		if c < utf8.RuneSelf && !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune(" .,;()/%", c) {
+		if c < utf8.RuneSelf && !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune(" .,:;()/%+-", c) {
 			fmt.Fprintf(&out, "&#%d;", c)
 			continue
 		}
 		out.WriteRune(c)
 	}
-	return strings.ReplaceAll(out.String(), "www.", "www&#46;") // which GitHub would make a link
+	return links.Replace(out.String())
 }
+
+// links breaks what GitHub would make a link of without any markup.
+var links = strings.NewReplacer("www.", "www&#46;", "://", "&#58;//")

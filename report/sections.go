@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -24,12 +25,22 @@ type section struct {
 	yaml    []string // lines to copy into a file
 }
 
-// A column is right-aligned where it holds numbers; code is for what clients or files named.
+// A column is right-aligned where it holds numbers; code is for what clients or files named. Text
+// shows at most most characters of a cell, so that no name pushes the numbers off the screen; CSV
+// and JSON have names in full.
 type column struct {
 	title string
 	right bool
 	code  bool
+	most  int // 0: no limit
 }
+
+const (
+	serviceWidth = 46
+	hostWidth    = 46
+	deniedWidth  = 58 // the longest name that the vendor documents
+	reasonWidth  = 22
+)
 
 func (r *Report) sections() []section {
 	w := r.words()
@@ -80,16 +91,16 @@ func (r *Report) usedServices(w *words) []section {
 			title = w.used + ": " + w.localGroup
 		}
 		if len(all) == 0 || all[len(all)-1].title != title {
-			all = append(all, section{title: title, columns: []column{{title: w.service}, {title: w.requests, right: true},
+			all = append(all, section{title: title, columns: []column{{title: w.service, most: serviceWidth}, {title: w.requests, right: true},
 				{title: w.clients, right: true}, {title: w.received, right: true}, {title: w.sent, right: true}, {title: w.lastSeen}}})
 		}
 		here := &all[len(all)-1]
-		name := named(s)
+		mark := ""
 		if len(s.SharedWith) > 0 {
-			name += " *"
+			mark = " *"
 			here.notes = []string{w.sharedNote}
 		}
-		here.rows = append(here.rows, []string{name, w.number(s.Requests), w.number(int64(s.Clients)),
+		here.rows = append(here.rows, []string{named(s, mark), w.number(s.Requests), w.number(int64(s.Clients)),
 			size(s.Received), size(s.Sent), minute(s.LastSeen)})
 	}
 	if all == nil {
@@ -98,21 +109,17 @@ func (r *Report) usedServices(w *words) []section {
 	return all
 }
 
-// named is the title, and the id of what has none.
-func named(s *Service) string {
-	const most = 44
-	name := []rune(s.Title)
-	if len(name) == 0 {
-		name = []rune(s.ID)
+// named is the title, and the id of what has none, with a mark if it shares endpoints.
+func named(s *Service, mark string) string {
+	name := []rune(printable(cmp.Or(s.Title, s.ID)))
+	if most := serviceWidth - len(mark); len(name) > most {
+		return string(name[:most-1]) + "…" + mark
 	}
-	if len(name) > most {
-		return string(name[:most-1]) + "…"
-	}
-	return string(name)
+	return string(name) + mark
 }
 
 func (r *Report) troubled(w *words) section {
-	s := section{title: w.troubled, columns: []column{{title: w.service, code: true}, {title: w.requests, right: true},
+	s := section{title: w.troubled, columns: []column{{title: w.service, code: true, most: serviceWidth}, {title: w.requests, right: true},
 		{title: w.failures, right: true}, {title: w.denied, right: true}}}
 	for _, row := range r.Services {
 		if row.Failures+row.Denied > 0 {
@@ -123,17 +130,17 @@ func (r *Report) troubled(w *words) section {
 }
 
 func (r *Report) notUsed(w *words) section {
-	s := section{title: w.unused, columns: []column{{title: w.service, code: true}, {title: w.title}}}
+	s := section{title: w.unused, columns: []column{{title: w.service, code: true, most: serviceWidth}, {title: w.title, most: serviceWidth}}}
 	for i := range r.Services {
 		if row := &r.Services[i]; row.Documented && !row.Used {
-			s.rows = append(s.rows, []string{row.ID, named(row)})
+			s.rows = append(s.rows, []string{row.ID, named(row, "")})
 		}
 	}
 	return s
 }
 
 func (r *Report) notDocumented(w *words) section {
-	s := section{title: w.undocumented, columns: []column{{title: w.host, code: true}, {title: w.port, right: true},
+	s := section{title: w.undocumented, columns: []column{{title: w.host, code: true, most: hostWidth}, {title: w.port, right: true},
 		{title: w.requests, right: true}, {title: w.allowed, right: true}, {title: w.denied, right: true},
 		{title: w.clients, right: true}, {title: w.lastSeen}}}
 	for i, u := range r.Undocumented {
@@ -154,7 +161,7 @@ func (r *Report) notDocumented(w *words) section {
 }
 
 func (r *Report) denied(w *words) section {
-	s := section{title: w.denials, columns: []column{{title: w.reason, code: true}, {title: w.host, code: true},
+	s := section{title: w.denials, columns: []column{{title: w.reason, code: true, most: reasonWidth}, {title: w.host, code: true, most: deniedWidth},
 		{title: w.port, right: true}, {title: w.requests, right: true}, {title: w.clients, right: true}}}
 	for _, d := range r.Denials {
 		s.rows = append(s.rows, []string{d.Reason, "", "", w.number(d.Requests), w.number(int64(d.Clients))})
@@ -180,7 +187,7 @@ func (w *words) lastOf(policies []string) string {
 		names = append(names, fmt.Sprintf(w.earlier, earlier))
 	}
 	for _, p := range policies[earlier:] {
-		names = append(names, shorten(p))
+		names = append(names, shorten(printable(p), 12))
 	}
 	return strings.Join(names, ", ")
 }

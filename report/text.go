@@ -8,10 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// cellWidth bounds a cell of text in characters, so that no name pushes the numbers off the
-// screen. It is enough for what the vendor documents; CSV and JSON have names in full.
-const cellWidth = 48
-
 func writeText(out *bytes.Buffer, r *Report) error {
 	w := r.words()
 	for i, s := range r.sections() {
@@ -49,10 +45,7 @@ func (s *section) writeTable(out *bytes.Buffer) {
 	for _, row := range s.rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = printable(cell)
-			if len(lines) > 0 {
-				cells[i] = shorten(cells[i])
-			}
+			cells[i] = shorten(printable(cell), s.columns[i].most)
 		}
 		lines = append(lines, cells)
 	}
@@ -80,12 +73,13 @@ func (s *section) writeLine(out *bytes.Buffer, cells []string, widths []int) {
 	out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
-// shorten leaves out the middle: the end of a host name tells most.
-func shorten(cell string) string {
+// shorten leaves out the middle of what is longer than most characters: the end of a host name
+// tells most. 0 is no limit.
+func shorten(cell string, most int) string {
 	runes := []rune(cell)
-	if len(runes) <= cellWidth {
+	if most == 0 || len(runes) <= most {
 		return cell
 	}
-	half := (cellWidth - 1) / 2
+	half := (most - 1) / 2
 	return string(runes[:half]) + "…" + string(runes[len(runes)-half:])
 }

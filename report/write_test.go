@@ -1,0 +1,226 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// documented is the report's JSON form as other programs depend on it, written down apart from the
+// code that makes it.
+type documented struct {
+	From         *time.Time `json:"from"`
+	To           *time.Time `json:"to"`
+	Records      int64      `json:"records"`
+	Transactions int64      `json:"transactions"`
+	Allowed      int64      `json:"allowed"`
+	Denied       int64      `json:"denied"`
+	Policies     []string   `json:"policies"`
+	Services     []struct {
+		ID            string     `json:"id"`
+		Group         string     `json:"group"`
+		Title         string     `json:"title"`
+		Purpose       string     `json:"purpose"`
+		Documented    bool       `json:"documented"`
+		Used          bool       `json:"used"`
+		Requests      int64      `json:"requests"`
+		Failures      int64      `json:"failures"`
+		Denied        int64      `json:"denied"`
+		Clients       int64      `json:"clients"`
+		BytesReceived int64      `json:"bytes_received"`
+		BytesSent     int64      `json:"bytes_sent"`
+		FirstSeen     *time.Time `json:"first_seen"`
+		LastSeen      *time.Time `json:"last_seen"`
+		SharedWith    []string   `json:"shared_with"`
+		Endpoints     []struct {
+			Host     string `json:"host"`
+			Port     uint16 `json:"port"`
+			Requests int64  `json:"requests"`
+			Denied   int64  `json:"denied"`
+		} `json:"endpoints"`
+	} `json:"services"`
+	Unused       []string `json:"unused"`
+	Undocumented []struct {
+		Host      string     `json:"host"`
+		Port      uint16     `json:"port"`
+		Requests  int64      `json:"requests"`
+		Allowed   int64      `json:"allowed"`
+		Denied    int64      `json:"denied"`
+		Clients   int64      `json:"clients"`
+		FirstSeen *time.Time `json:"first_seen"`
+		LastSeen  *time.Time `json:"last_seen"`
+		Suggest   string     `json:"suggest"`
+	} `json:"undocumented"`
+}
+
+// The same members in the same order, nothing more, nothing less.
+func TestJSONHasTheDocumentedShape(t *testing.T) {
+	text := buildOf(t, Options{}, site).as(t, "json")
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	var d documented
+	if err := dec.Decode(&d); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(again) + "\n"; got != text {
+		t.Errorf("got\n%s\nthe documented form of it is\n%s", text, got)
+	}
+	if d.Transactions != 6 || d.Services[0].BytesSent != 5110 || d.Undocumented[0].Suggest != "https://other.example.net" {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestJSONOfNothingHasNoNullLists(t *testing.T) {
+	text := buildOf(t, Options{Services: services[:1]}, func(*trail) {}).as(t, "json")
+	if got := strings.Count(text, "null"); got != 4 { // from, to, first_seen, last_seen
+		t.Errorf("%d times null in\n%s", got, text)
+	}
+}
+
+func TestCSV(t *testing.T) {
+	rows, err := csv.NewReader(strings.NewReader(buildOf(t, Options{}, site).as(t, "csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range rows {
+		got = append(got, strings.Join(row, ","))
+	}
+	want := []string{
+		"kind,service,group,title,documented,used,host,port,requests,allowed,failures,denied,clients,bytes_received,bytes_sent,first_seen,last_seen,shared_with,suggest",
+		"service,agent.insight,agent,Insight,true,true,,,4,3,1,1,2,2300,5110,2026-11-23T12:00:01Z,2026-11-23T12:00:07Z,agent.telemetry,",
+		"endpoint,agent.insight,agent,,true,,rrs.example.com,443,2,2,1,0,1,2000,110,2026-11-23T12:00:01Z,2026-11-23T12:00:03Z,,",
+		"endpoint,agent.insight,agent,,true,,shared.example.com,443,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,,",
+		"endpoint,agent.insight,agent,,true,,rrs.example.com,8443,1,0,0,1,1,0,0,2026-11-23T12:00:07Z,2026-11-23T12:00:07Z,,",
+		"service,agent.telemetry,agent,Telemetry,true,true,,,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,agent.insight,",
+		"endpoint,agent.telemetry,agent,,true,,shared.example.com,443,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,,",
+		"service,sepm.liveupdate,sepm,LiveUpdate,true,false,,,0,0,0,0,0,0,0,,,,",
+		"endpoint,sepm.liveupdate,sepm,,true,,lu.example.com,80,0,0,0,0,0,0,0,,,,",
+		"undocumented,,,,false,,other.example.net,443,1,0,,1,1,,,2026-11-23T12:00:06Z,2026-11-23T12:00:06Z,,https://other.example.net",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestText(t *testing.T) {
+	const want = `What passed through sepproxy
+  Period (UTC)  2026-11-23 12:00:00 to 2026-11-23 12:00:14
+  Records       10
+  Transactions  6
+  Allowed       3
+  Denied        3
+  Failed        1
+  Clients       3
+  Data          received 2.2 KiB, sent 5.0 KiB
+  Policies      aaaaaaaaaaaa, bbbbbbbbbbbb
+
+Services in use: agent
+  SERVICE      REQUESTS  CLIENTS  RECEIVED     SENT  LAST SEEN
+  Insight *           4        2   2.2 KiB  5.0 KiB  2026-11-23 12:00
+  Telemetry *         1        1     300 B  4.9 KiB  2026-11-23 12:00
+  * shares endpoints with other services; requests to them count in each.
+
+Services with failed or denied requests
+  SERVICE        REQUESTS  FAILED  DENIED
+  agent.insight         4       1       1
+
+Documented services that nobody used
+  SERVICE          TITLE
+  sepm.liveupdate  LiveUpdate
+
+Undocumented endpoints
+  HOST               PORT  REQUESTS  ALLOWED  DENIED  CLIENTS  LAST SEEN
+  other.example.net   443         1        0       1        1  2026-11-23 12:00
+  To let one of them pass, put its line under allow: in policy.yaml:
+    - {url: "https://other.example.net"}
+
+Denied, by reason
+  REASON             HOST               PORT  REQUESTS  CLIENTS
+  malformed_request                                  1        1
+  not_listed                                         1        1
+                     other.example.net   443         1        1
+  port_not_listed                                    1        1
+                     rrs.example.com    8443         1        1
+`
+	if got := buildOf(t, Options{}, site).as(t, "text"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	got := buildOf(t, Options{}, site).as(t, "md")
+	for _, want := range []string{
+		"# What passed through sepproxy\n\n|  |  |\n| --- | --- |\n",
+		"| Service | Requests | Clients | Received | Sent | Last seen |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
+		"| `other.example.net` | 443 | 1 | 0 | 1 | 1 | 2026-11-23 12:00 |\n",
+		"\n```yaml\n- {url: \"https://other.example.net\"}\n```\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no\n%s\nin\n%s", want, got)
+		}
+	}
+}
+
+func TestSpanish(t *testing.T) {
+	r := buildOf(t, Options{Lang: "es"}, site)
+	text := r.as(t, "text")
+	for _, want := range []string{"Servicios en uso: agent", "Información *", "Servicios documentados que nadie usó",
+		"Denegado, por motivo"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if r.service("agent.insight").Purpose != "Reputación de archivos" {
+		t.Error("the purpose is not Spanish")
+	}
+	words := reflect.ValueOf(spanish)
+	for i := range words.NumField() {
+		if words.Field(i).String() == "" || reflect.ValueOf(english).Field(i).String() == "" {
+			t.Errorf("no words for %s", words.Type().Field(i).Name)
+		}
+	}
+}
+
+func TestTextFitsATerminal(t *testing.T) {
+	long := strings.Repeat("a", 60) + "." + strings.Repeat("b", 60) + ".example.com"
+	r := buildOf(t, Options{}, func(tr *trail) {
+		tr.decision(ask{at: noon, client: "10.0.0.1", host: long, deny: "address_forbidden", unlisted: true, count: 1_000_000_000})
+		tr.decision(ask{at: noon, client: "10.0.0.1", host: long, unlisted: true, services: []string{"local." + long}})
+	})
+	for line := range strings.Lines(r.as(t, "text")) {
+		if width := utf8.RuneCountInString(line) - 1; width > 120 {
+			t.Errorf("%d columns: %s", width, line)
+		}
+	}
+}
+
+func TestUnknownFormatNamesTheKnownOnes(t *testing.T) {
+	err := (&Report{}).Write(nil, "pdf")
+	if err == nil || !strings.Contains(err.Error(), "csv, json, md, text") {
+		t.Errorf("got %v", err)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestWriteSaysThatItCouldNot(t *testing.T) {
+	for _, format := range slices.Sorted(maps.Keys(formats)) {
+		if err := (&Report{}).Write(full{}, format); err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+}
