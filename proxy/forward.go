@@ -32,6 +32,7 @@ func (s *Server) serveForward(w http.ResponseWriter, r *http.Request, c *clientC
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	f := &forwarding{transaction: t, w: w, control: http.NewResponseController(w)}
+	_ = f.control.EnableFullDuplex() // an answer may begin before the request has ended
 	stop := context.AfterFunc(t.ctx, func() { f.interrupt(cancel) })
 	defer stop()
 	s.forward.ServeHTTP(f, f.outgoing(r.WithContext(ctx)))
@@ -90,8 +91,9 @@ type forwarding struct {
 	*transaction
 	w       http.ResponseWriter
 	control *http.ResponseController
-	so      result // far
-	stream  bool   // the length of the answer is not known: pass on each piece as it comes
+	origin  *originConn // that carries it; nil before there is one
+	so      result      // far
+	stream  bool        // the length of the answer is not known: pass on each piece as it comes
 
 	sentErr     error // what reading the request's content ended with, io.EOF included
 	receivedErr error // what reading the answer's content ended with
@@ -115,7 +117,7 @@ func (f *forwarding) outgoing(in *http.Request) *http.Request {
 	out.RequestURI = ""
 	out.Close = false
 	out.Header = in.Header.Clone()
-	removeHopByHop(out.Header)
+	removeHopByHop(out.Header, out.Header["Connection"])
 	addVia(out.Header, in.ProtoMinor)
 	if _, ok := out.Header["User-Agent"]; !ok {
 		out.Header["User-Agent"] = nil // or net/http would add its own
@@ -139,10 +141,10 @@ var hopByHop = []string{
 	"Proxy-Connection", "Te", "Transfer-Encoding", "Upgrade", "Http2-Settings",
 }
 
-// removeHopByHop removes the fields that Connection lists, and those that are known. Content-Length
-// and Host stay, whatever Connection says.
-func removeHopByHop(h http.Header) {
-	for _, list := range h["Connection"] {
+// removeHopByHop removes the fields that options, the values of Connection, list, and those that
+// are known. Content-Length and Host stay, whatever Connection says.
+func removeHopByHop(h http.Header, options []string) {
+	for _, list := range options {
 		for name := range strings.SplitSeq(list, ",") {
 			name = textproto.CanonicalMIMEHeaderKey(textproto.TrimString(name))
 			if name != "Content-Length" && name != "Host" {
@@ -249,6 +251,7 @@ func (f *forwarding) finish(client context.Context) {
 	}
 	f.end(f.so)
 	if cut {
+		_ = f.control.Flush() // what did come may still be of use
 		panic(http.ErrAbortHandler)
 	}
 }

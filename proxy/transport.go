@@ -1,13 +1,11 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"time"
 )
 
@@ -62,7 +60,7 @@ func (s *Server) roundTrip(r *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		return nil, errSwitchedScheme
 	}
-	removeHopByHop(resp.Header)
+	removeHopByHop(resp.Header, f.origin.connectionOptions())
 	addVia(resp.Header, resp.ProtoMinor)
 	if _, ok := resp.Header["Content-Type"]; !ok {
 		resp.Header["Content-Type"] = nil // or net/http would guess one
@@ -74,59 +72,7 @@ func (s *Server) roundTrip(r *http.Request) (*http.Response, error) {
 // got is called when a connection was found for the request, before it is written.
 func (f *forwarding) got(conn net.Conn) {
 	f.so.peer = remoteAddr(conn)
-	if o, ok := conn.(*originConn); ok {
-		target := f.request.Target
-		o.replaceTarget(target.Path + target.Query)
-	}
-}
-
-// An originConn is a connection to a server for plain HTTP. It puts the request target in as the
-// client sent it, which net/url would normalise, and bounds the time in which nothing moves.
-type originConn struct {
-	net.Conn
-	idle time.Duration
-
-	mu     sync.Mutex
-	target string // for the next request line; "" once it is written
-}
-
-func (o *originConn) replaceTarget(target string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.target = target
-}
-
-// Read is net/http's.
-func (o *originConn) Read(p []byte) (int, error) {
-	o.extend()
-	return o.Conn.Read(p)
-}
-
-// Write is net/http's. The first write of a request begins with its request line, whose target is
-// the "/" that outgoing put there.
-func (o *originConn) Write(p []byte) (int, error) {
-	o.extend()
-	o.mu.Lock()
-	target := o.target
-	o.target = ""
-	o.mu.Unlock()
-	if target == "" {
-		return o.Conn.Write(p)
-	}
-	method, rest, ok := bytes.Cut(p, []byte(" / "))
-	if !ok {
-		return 0, errors.New("writing the request: there is no request line to put the target in")
-	}
-	whole := make([]byte, 0, len(p)+len(target))
-	whole = append(append(append(append(append(whole, method...), ' '), target...), ' '), rest...)
-	if n, err := o.Conn.Write(whole); err != nil {
-		return max(0, n-len(target)), err
-	}
-	return len(p), nil
-}
-
-func (o *originConn) extend() {
-	if o.idle > 0 {
-		_ = o.SetDeadline(time.Now().Add(o.idle))
-	}
+	f.origin = conn.(*originConn) // dialForward makes no other
+	target := f.request.Target
+	f.origin.begin(target.Path + target.Query)
 }
