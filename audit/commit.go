@@ -117,7 +117,8 @@ func (l *Log) closeFile() error {
 
 // runBackground starts what goes on beside the writers; Close stops it.
 func (l *Log) runBackground() {
-	l.running.Go(func() { l.every(time.Minute, l.wake, l.lookAfter) })
+	l.running.Go(func() { l.every(time.Minute, nil, l.rotateIfDue) }) // by age, when nobody writes
+	l.running.Go(func() { l.every(time.Hour, l.wake, l.lookAfter) })
 	l.wake <- struct{}{}
 	if l.opts.Sync == SyncInterval {
 		l.running.Go(func() { l.every(l.opts.SyncInterval, nil, l.flushInBackground) })

@@ -12,10 +12,8 @@ import (
 	"time"
 )
 
-// lookAfter is the background work on files: rotation by age when nothing is written, compression,
-// retention.
+// lookAfter is the background work on old files: compression, then retention.
 func (l *Log) lookAfter() {
-	l.rotateIfDue()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {

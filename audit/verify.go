@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // maxProblems bounds Result.Problems.
@@ -63,6 +64,43 @@ func Verify(ctx context.Context, files []string) (Result, error) {
 	}
 	v.result.Chain = v.chain.String()
 	return v.result, nil
+}
+
+// VerifyTrail verifies all files of the trail at path, which may be written meanwhile. That its
+// beginning is missing without an audit_deleted is then a Problem. The error is ctx's, or wraps
+// fs.ErrNotExist if there is no trail.
+func VerifyTrail(ctx context.Context, path string) (Result, error) {
+	for tries := 1; ; tries++ {
+		files, err := Files(path)
+		if err != nil {
+			return Result{}, err
+		}
+		before := sizes(files)
+		result, err := Verify(ctx, files)
+		if err != nil {
+			return result, err
+		}
+		if result.MissingBefore != 0 {
+			result.Problems = append(result.Problems, Problem{files[0], 0, fmt.Sprintf(
+				"the trail's beginning is missing: nothing says what became of the records before %d", result.MissingBefore)})
+		}
+		// A rotation, or a record half written, while the files were read looks like damage.
+		if result.OK() || tries == 3 || slices.Equal(before, sizes(files)) {
+			return result, nil
+		}
+	}
+}
+
+// sizes has -1 for a file that is not there.
+func sizes(files []string) []int64 {
+	list := make([]int64, len(files))
+	for i, path := range files {
+		list[i] = -1
+		if info, err := os.Stat(path); err == nil {
+			list[i] = info.Size()
+		}
+	}
+	return list
 }
 
 type verifier struct {
