@@ -104,6 +104,7 @@ func requestFor(text string) (policy.Request, error) {
 	}
 	if isURL {
 		text, _, _ = strings.Cut(rest, "/")
+		text, _, _ = strings.Cut(text, "?")
 	}
 	if !hasPort(text) {
 		text += ":443"

@@ -19,6 +19,7 @@ import (
 func newLogger(c logConfig, w io.Writer) *zap.Logger {
 	ec := zap.NewProductionEncoderConfig()
 	ec.EncodeTime = zapcore.RFC3339TimeEncoder
+	ec.EncodeDuration = zapcore.StringDurationEncoder
 	encoder := zapcore.NewJSONEncoder(ec)
 	if c.Format == logConsole {
 		ec.EncodeLevel = zapcore.CapitalLevelEncoder
