@@ -165,12 +165,17 @@ func TestOutcomeTurnsItsTransactionToDenied(t *testing.T) {
 			t.Errorf("denials %+v", r.Denials)
 		}
 	}
-	for name, r := range map[string]*Report{
-		"decided before the period":        build(t, Options{Since: at(2)}, begin, end),
-		"without the file of its decision": build(t, Options{}, end),
+	for _, tc := range []struct {
+		name            string
+		r               *Report
+		allowed, denied int64
+	}{
+		{"decided before the period", build(t, Options{Since: at(2)}, begin, end), 1, 0},
+		{"without the file of its decision", build(t, Options{}, end), 0, 0},
+		{"denied after the period", build(t, Options{Until: at(3)}, begin, end), 1, 0},
 	} {
-		if r.Allowed < 0 || r.Denied < 0 || r.Allowed+r.Denied != r.Transactions {
-			t.Errorf("%s: %d allowed + %d denied, %d transactions", name, r.Allowed, r.Denied, r.Transactions)
+		if tc.r.Allowed != tc.allowed || tc.r.Denied != tc.denied || tc.r.Transactions != tc.allowed+tc.denied {
+			t.Errorf("%s: %d allowed + %d denied, %d transactions", tc.name, tc.r.Allowed, tc.r.Denied, tc.r.Transactions)
 		}
 	}
 }
@@ -278,6 +283,13 @@ func TestCutOffCompressedFileCountsAsFarAsItGoes(t *testing.T) {
 	r := build(t, Options{}, file(t, "audit.jsonl.gz", whole[:len(whole)/2]))
 	if r.Transactions == 0 || r.Transactions == 5000 || len(r.Warnings) == 0 {
 		t.Errorf("%d transactions, warnings %q", r.Transactions, r.Warnings)
+	}
+}
+
+func TestDamagedFileGivenTwiceIsReportedOnce(t *testing.T) {
+	path := file(t, "audit.jsonl", []byte("nonsense\n"))
+	if r := build(t, Options{}, path, path); r.Broken != 1 {
+		t.Errorf("%d broken lines", r.Broken)
 	}
 }
 
