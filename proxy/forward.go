@@ -93,7 +93,6 @@ type forwarding struct {
 	control *http.ResponseController
 	origin  *originConn // that carries it; nil before there is one
 	so      result      // far
-	stream  bool        // the length of the answer is not known: pass on each piece as it comes
 
 	sentErr     error // what reading the request's content ended with, io.EOF included
 	receivedErr error // what reading the answer's content ended with
@@ -163,7 +162,6 @@ func (f *forwarding) Header() http.Header { return f.w.Header() }
 // WriteHeader is goproxy's.
 func (f *forwarding) WriteHeader(status int) {
 	f.so.status = status
-	f.stream = f.w.Header().Get("Content-Length") == ""
 	f.w.WriteHeader(status)
 }
 
@@ -176,8 +174,8 @@ func (f *forwarding) Write(p []byte) (int, error) {
 		_ = f.control.SetWriteDeadline(time.Now().Add(idle))
 	}
 	n, err := f.w.Write(p)
-	if err == nil && f.stream {
-		err = f.control.Flush()
+	if err == nil {
+		err = f.control.Flush() // each piece as it comes
 	}
 	if err != nil {
 		f.clientErr = err

@@ -31,8 +31,7 @@ func (u *Upstream) Resolve(ctx context.Context, host string, port uint16) ([]net
 	if fixed, ok := u.Hosts[host]; ok {
 		return withPort(fixed, port), nil
 	}
-	// The final dot keeps the system's search domains out.
-	found, err := u.resolver().LookupNetIP(ctx, "ip", host+".")
+	found, err := u.lookup(ctx, host)
 	if err != nil {
 		return nil, err
 	}
@@ -67,22 +66,42 @@ func (u *Upstream) excepted(a netip.Addr) bool {
 	return false
 }
 
-// resolver asks the configured servers, a further one for each further attempt.
-func (u *Upstream) resolver() *net.Resolver {
+// lookup asks the resolvers in turn: the next one where one fails, but not where it knows that the
+// name does not exist.
+func (u *Upstream) lookup(ctx context.Context, host string) (found []netip.Addr, err error) {
+	name := host + "." // keeps the system's search domains out
 	if len(u.Resolvers) == 0 {
-		return net.DefaultResolver
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	}
-	attempt := 0
-	var dialer net.Dialer
+	for i, server := range u.Resolvers {
+		share, cancel := shareOf(ctx, len(u.Resolvers)-i)
+		found, err = resolverAt(server).LookupNetIP(share, "ip", name)
+		cancel()
+		if dns, ok := errors.AsType[*net.DNSError](err); err == nil || (ok && dns.IsNotFound) {
+			break
+		}
+	}
+	return found, err
+}
+
+func resolverAt(server netip.AddrPort) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		server := u.Resolvers[attempt%len(u.Resolvers)]
-		attempt++
-		return dialer.DialContext(ctx, network, server.String())
+		var d net.Dialer
+		return d.DialContext(ctx, network, server.String())
 	}}
 }
 
-// dial connects to the first of the addresses that answers. Each gets its share of the time that
-// is left, so that one that is silent leaves some for the next.
+// shareOf gives one of several attempts its share of the time that is left, so that one that is
+// silent leaves some for the next.
+func shareOf(ctx context.Context, attempts int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(attempts))
+}
+
+// dial connects to the first of the addresses that answers.
 func (s *Server) dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeouts.Connect)
 	defer cancel()
@@ -102,12 +121,9 @@ func (s *Server) dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn
 	return nil, errors.Join(failures...)
 }
 
-func (s *Server) dialOne(ctx context.Context, a netip.AddrPort, shares int) (net.Conn, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
-		defer cancel()
-	}
+func (s *Server) dialOne(ctx context.Context, a netip.AddrPort, attempts int) (net.Conn, error) {
+	ctx, cancel := shareOf(ctx, attempts)
+	defer cancel()
 	return s.dialer.DialContext(ctx, "tcp", a.String())
 }
 

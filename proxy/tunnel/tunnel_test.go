@@ -1,0 +1,188 @@
+package tunnel
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 10 * time.Second
+
+// pair gives both ends of a TCP connection over loopback.
+func pair(t testing.TB) (near, far *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []net.Conn{a, b} {
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	_ = a.SetDeadline(time.Now().Add(patience))
+	return a.(*net.TCPConn), b.(*net.TCPConn)
+}
+
+// opaque hides the descriptor of a connection, as TLS does, but not its half-close.
+type opaque struct{ net.Conn }
+
+func (o opaque) CloseWrite() error       { return o.Conn.(*net.TCPConn).CloseWrite() }
+func (o opaque) SetLinger(sec int) error { return o.Conn.(*net.TCPConn).SetLinger(sec) }
+
+// both runs a test over connections that can be read by descriptor and over ones that cannot.
+func both(t *testing.T, f func(t *testing.T, start func(Options) (client, origin *net.TCPConn, tun *Tunnel, ended chan Result))) {
+	for name, wrap := range map[string]func(*net.TCPConn) net.Conn{
+		"by descriptor": func(c *net.TCPConn) net.Conn { return c },
+		"opaque":        func(c *net.TCPConn) net.Conn { return opaque{c} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f(t, func(o Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result) {
+				ended := make(chan Result, 2) // room for a second call, which would be wrong
+				o.Done = func(r Result) { ended <- r }
+				client, nearClient := pair(t)
+				origin, nearOrigin := pair(t)
+				return client, origin, Start(wrap(nearClient), wrap(nearOrigin), o), ended
+			})
+		})
+	}
+}
+
+func result(t *testing.T, ended chan Result) Result {
+	t.Helper()
+	select {
+	case r := <-ended:
+		return r
+	case <-time.After(patience):
+		t.Fatal("the tunnel does not end")
+		return Result{}
+	}
+}
+
+func TestEachDirectionEndsByItself(t *testing.T) {
+	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+		up, down := make([]byte, 1<<20), make([]byte, 2<<20)
+		_, _ = rand.Read(up)
+		_, _ = rand.Read(down)
+		var sent, received atomic.Int64
+		client, origin, _, ended := start(Options{Early: []byte("early"), Moved: func(s, r int) { sent.Add(int64(s)); received.Add(int64(r)) }})
+		go func() {
+			_, _ = client.Write(up)
+			_ = client.CloseWrite()
+		}()
+		got, err := io.ReadAll(origin)
+		if err != nil || !bytes.Equal(got, append([]byte("early"), up...)) {
+			t.Errorf("the origin got %d bytes, %v", len(got), err)
+		}
+		go func() { // only now, after the other direction has ended
+			_, _ = origin.Write(down)
+			_ = origin.Close()
+		}()
+		if got, err := io.ReadAll(client); err != nil || !bytes.Equal(got, down) {
+			t.Errorf("the client got %d bytes, %v", len(got), err)
+		}
+		want := Result{Ended, int64(len(up)) + 5, int64(len(down))}
+		if r := result(t, ended); r != want || sent.Load() != want.Sent || received.Load() != want.Received {
+			t.Errorf("result %+v, told of %d and %d, want %+v", r, sent.Load(), received.Load(), want)
+		}
+	})
+}
+
+func TestAbortResetsBothSidesAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+		client, origin, tun, ended := start(Options{})
+		_, _ = client.Write([]byte("x"))
+		_, _ = io.ReadFull(origin, make([]byte, 1))
+		tun.Abort()
+		tun.Abort()
+		for _, c := range []net.Conn{client, origin} {
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("one side sees %v, want a reset", err)
+			}
+		}
+		if r := result(t, ended); r != (Result{Aborted, 1, 0}) {
+			t.Errorf("result %+v", r)
+		}
+	})
+}
+
+func TestAbortEndsATunnelThatIsStuckWriting(t *testing.T) {
+	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+		full := make(chan struct{})
+		var once atomic.Bool
+		client, _, tun, ended := start(Options{Moved: func(int, int) {
+			if once.CompareAndSwap(false, true) {
+				close(full)
+			}
+		}})
+		go func() { _, _ = io.Copy(client, neverEnding{}) }() // the origin never reads
+		<-full
+		tun.Abort()
+		if r := result(t, ended); r.Cause != Aborted {
+			t.Errorf("result %+v", r)
+		}
+	})
+}
+
+type neverEnding struct{}
+
+func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestOnlyTheTimeSinceTheLastByteIsIdle(t *testing.T) {
+	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+		const idle = 200 * time.Millisecond
+		client, origin, _, ended := start(Options{Idle: idle})
+		began := time.Now()
+		var last time.Time
+		for time.Since(began) < 2*idle { // a byte now and then keeps it open
+			last = time.Now()
+			if _, err := client.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(origin, make([]byte, 1)); err != nil {
+				t.Fatalf("ended after %v although bytes moved: %v", time.Since(began), err)
+			}
+		}
+		r := result(t, ended)
+		if r.Cause != Idle || time.Since(last) < idle {
+			t.Errorf("result %+v, %v after the last byte", r, time.Since(last))
+		}
+	})
+}
+
+func TestAResetIsToldApartBySide(t *testing.T) {
+	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+		for _, want := range []Cause{ClientReset, UpstreamReset} {
+			client, origin, _, ended := start(Options{})
+			from, to := client, origin
+			if want == UpstreamReset {
+				from, to = origin, client
+			}
+			_ = from.SetLinger(0)
+			_ = from.Close()
+			if _, err := to.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the other side sees %v, want a reset", err)
+			}
+			if r := result(t, ended); r.Cause != want {
+				t.Errorf("cause %v, want %v", r.Cause, want)
+			}
+		}
+	})
+}
