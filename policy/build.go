@@ -52,7 +52,7 @@ func (c *compiler) rules() {
 	for key, d := range drafts {
 		r := rule{endpoint: key.endpoint, documented: len(d.uses) > 0, audience: c.audience(d, audiences)}
 		if d.allow != nil {
-			r.local = &d.allow.local
+			r.local, r.sniOff = &d.allow.local, d.allow.sniOff
 		}
 		hosts[key.host] = append(hosts[key.host], r)
 		c.canon.rule(key, &r, c.policy.clients.list)

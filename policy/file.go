@@ -36,6 +36,7 @@ type allowRule struct {
 	Service string    `yaml:"service"`
 	Reason  string    `yaml:"reason"`
 	Clients *[]string `yaml:"clients"`
+	SNI     string    `yaml:"sni"`
 }
 
 type denyRule struct {

@@ -34,6 +34,8 @@ func TestEveryMistakeSaysWhereItIsAndWhatToDo(t *testing.T) {
 		"allow, IP":           {`allow: [{url: "https://10.0.0.1"}]`, `1:15: invalid URL "https://10.0.0.1": an IP address cannot be listed: name the host`},
 		"allow, TLS path":     {`allow: [{url: "https://x.example.net/p"}]`, `1:15: a path inside TLS cannot be seen, so no rule can depend on it: write https://x.example.net`},
 		"deny, TLS path":      {`deny: [{url: "https://x.example.net:444/p"}]`, `1:14: a path inside TLS cannot be seen, so no rule can depend on it: write https://x.example.net:444`},
+		"allow, SNI":          {`allow: [{url: "https://x.example.net", sni: require}]`, "1:45: want off here, or no such key: everything else is tunnel.sni's, in the configuration"},
+		"allow, SNI in HTTP":  {`allow: [{url: "http://x.example.net/p", sni: off}]`, "1:46: there is no server name in plain HTTP: remove the key"},
 		"deny, no url":        {"deny: [{reason: x}]", `1:8: a rule needs a url, such as https://host`},
 		"allow, service":      {`allow: [{url: "https://x.example.net", service: "a b"}]`, `1:49: "a b" is no name for a service: use lower-case letters, digits, - and dots between them, such as local.example`},
 		"allow, client":       {`allow: [{url: "https://x.example.net", clients: [private, pc]}]`, `1:59: unknown client "pc": clients has to have an entry of that name`},

@@ -17,11 +17,12 @@ type allow struct {
 	path    string   // of the YAML value
 	service string   // "" keeps the catalog's
 	clients []string // sorted; nil: the rule names none
+	sniOff  bool     // tunnels need not begin with a ClientHello for the host
 	local   local
 }
 
 func (a *allow) same(b *allow) bool {
-	return a.service == b.service && slices.Equal(a.clients, b.clients) && (a.clients == nil) == (b.clients == nil)
+	return a.service == b.service && a.sniOff == b.sniOff && slices.Equal(a.clients, b.clients) && (a.clients == nil) == (b.clients == nil)
 }
 
 func (c *compiler) allow() {
@@ -47,10 +48,24 @@ func (c *compiler) allowRule(path string, r *allowRule) (allow, bool) {
 		c.doc.Errorf(path+".service", "%s is no name for a service: use lower-case letters, digits, - and dots between them, such as local.example", quoted(r.Service))
 	}
 	a := allow{key: key, path: path, service: r.Service, local: c.local(path, r.Reason)}
+	if r.SNI != "" {
+		a.sniOff = c.ruleSNI(path+".sni", r.SNI, key)
+	}
 	if c.given(path+".clients", r.Clients == nil) {
 		a.clients = c.ruleClients(path+".clients", *r.Clients)
 	}
 	return a, ok
+}
+
+// ruleSNI reads the one thing that a rule can say of the server name in its tunnels.
+func (c *compiler) ruleSNI(path, text string, key endpointKey) bool {
+	switch {
+	case text != "off":
+		c.doc.Errorf(path, "want off here, or no such key: everything else is tunnel.sni's, in the configuration")
+	case key.scheme == "http":
+		c.doc.Errorf(path, "there is no server name in plain HTTP: remove the key")
+	}
+	return true
 }
 
 func (c *compiler) ruleClients(path string, names []string) []string {

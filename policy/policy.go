@@ -57,9 +57,11 @@ type Verdict struct {
 	// Services is what the endpoint is for: to this client if it is allowed, to anybody otherwise;
 	// sorted, nil for none. The policy owns it: read it, never change it.
 	Services []string
-	Client   string // the name of the client's entry in policy.yaml; "" if it has none
-	Mode     string // ModeEnforce or ModeObserve, at the time of the request
-	Policy   string // the policy's revision
+	// SNIOff tells that the allow rule which lets it pass wants no check of the tunnel's first bytes.
+	SNIOff bool
+	Client string // the name of the client's entry in policy.yaml; "" if it has none
+	Mode   string // ModeEnforce or ModeObserve, at the time of the request
+	Policy string // the policy's revision
 }
 
 // Decide judges a request. It reads nothing but r and p, and allocates nothing.
@@ -82,7 +84,7 @@ func (p *Policy) Decide(r Request) Verdict {
 	v.Reason = p.judge(&r, c, &m)
 	switch {
 	case v.Reason == ReasonCatalog || v.Reason == ReasonLocalRule:
-		v.Allow, v.Services = true, m.by.audience.forClient(c)
+		v.Allow, v.Services, v.SNIOff = true, m.by.audience.forClient(c), m.by.sniOff
 	case v.Reason.observable() && v.Mode == ModeObserve && p.observed.has(r.Target.Host):
 		v.Allow, v.Reason, v.Would = true, ReasonObserved, v.Reason
 	}

@@ -346,3 +346,20 @@ deny:
 		}
 	}
 }
+
+func TestOnlyTheRuleThatDecidesTurnsTheServerNameCheckOff(t *testing.T) {
+	p := compiled(t, `
+allow:
+  - {url: "https://raw.example.net", sni: off}
+  - {url: "https://*.example.com", sni: off}
+`)
+	for host, want := range map[string]bool{"raw.example.net": true, "x.example.com": true, "insight.example.com": false, "unlisted.example.org": false} {
+		target, err := ParseAuthority(host + ":443")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Decide(Request{Method: "CONNECT", Target: target, Client: netip.MustParseAddr("10.0.0.1"), Time: noon}).SNIOff; got != want {
+			t.Errorf("%s: SNIOff %v, want %v", host, got, want)
+		}
+	}
+}

@@ -26,6 +26,11 @@ const (
 	ReasonGroupNotAllowed    Reason = "group_not_allowed"
 	ReasonAddressForbidden   Reason = "address_forbidden" // found by the proxy, after resolving
 	ReasonAuditUnavailable   Reason = "audit_unavailable" // found by the proxy, on recording
+
+	// Inside a tunnel, found by the proxy in the first bytes that the client sends.
+	ReasonNotTLS      Reason = "not_tls"
+	ReasonSNIMissing  Reason = "sni_missing"
+	ReasonSNIMismatch Reason = "sni_mismatch"
 )
 
 // Modes of a policy, as Verdict.Mode and Policy.Mode give them.

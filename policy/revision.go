@@ -26,6 +26,9 @@ func (c *canon) add(what string, values ...string) {
 
 func (c *canon) rule(key endpointKey, r *rule, clients []*client) {
 	values := []string{key.String(), fmt.Sprint(r.documented), fmt.Sprint(r.local != nil), strings.Join(r.audience.services, " ")}
+	if r.sniOff {
+		values = append(values, "sni off")
+	}
 	var users []string
 	for _, client := range clients {
 		if services := r.audience.forClient(client); services != nil {

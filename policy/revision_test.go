@@ -69,6 +69,7 @@ func TestTheRevisionDiffersWhereADecisionDoes(t *testing.T) {
 		`allow: [{url: "https://x.example.net:444"}]`,
 		`allow: [{url: "https://*.x.example.net"}]`,
 		`allow: [{url: "https://x.example.net", service: local.x}]`,
+		`allow: [{url: "https://x.example.net", sni: off}]`,
 		`allow: [{url: "https://insight.example.com"}]`,
 		"clients: [{name: a, cidrs: [10.0.0.0/8]}, {name: b, cidrs: [11.0.0.0/8]}]\nallow: [{url: \"https://x.example.net\", clients: [a]}]",
 		"clients: [{name: a, cidrs: [10.0.0.0/8]}, {name: b, cidrs: [11.0.0.0/8]}]\nallow: [{url: \"https://x.example.net\", clients: [b]}]",

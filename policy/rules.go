@@ -12,6 +12,7 @@ type rule struct {
 	endpoint
 	documented bool   // the endpoint stands in the catalog
 	local      *local // the allow rule for it; nil: there is none
+	sniOff     bool   // the allow rule says so
 	audience   *audience
 }
 

@@ -102,6 +102,12 @@ func splitPort(s string) (host, port string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
+// IsNamed tells whether name, as it comes off the wire, is the target's host.
+func (t *Target) IsNamed(name string) bool {
+	host, err := catalog.ParseHost(name)
+	return err == nil && host == t.Host
+}
+
 func (t *Target) setPath(tail string) {
 	t.Path = tail
 	if i := strings.IndexByte(tail, '?'); i >= 0 {

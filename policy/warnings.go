@@ -55,6 +55,9 @@ func (c *compiler) warnRules() {
 		if base, wild := strings.CutPrefix(a.key.host, "*."); wild {
 			c.warning(a.path+".url", "%s allows every name below %s", a.key, base)
 		}
+		if a.sniOff {
+			c.warning(a.path+".sni", "whatever a client sends passes to %s: nothing checks that it is TLS for that name", a.key.host)
+		}
 		if a.key.scheme == "http" && a.key.path == "" {
 			c.warning(a.path+".url", "%s allows every path, readable and changeable on the way: name a path if you can", a.key)
 		}
