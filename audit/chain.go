@@ -27,7 +27,13 @@ const (
 	sealLen  = len(sealHead) + len(link{}) + len(sealTail)
 )
 
-func (k link) String() string { return string(k[:]) }
+// String is empty for the zero link: a chain that is not known.
+func (k link) String() string {
+	if k == (link{}) {
+		return ""
+	}
+	return string(k[:])
+}
 
 // seal hashes previous‖body, which stand one after the other in joined.
 func seal(joined []byte) link {

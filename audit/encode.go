@@ -227,11 +227,23 @@ func (s *Sepproxy) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	addText(enc, "client", s.Client)
 	addText(enc, "mode", s.Mode)
 	addText(enc, "policy", s.Policy)
+	addObject(enc, "tls", s.TLS)
 	addNumber(enc, "count", s.Count)
 	addText(enc, "lifecycle", s.Lifecycle)
 	addObject(enc, "previous", s.Previous)
 	addObject(enc, "deleted", s.Deleted)
 	addObject(enc, "resumed", s.Resumed)
+	return nil
+}
+
+// MarshalLogObject writes o for zap's encoder.
+func (o *Offered) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	if len(o.ALPN) > 0 {
+		addTexts(enc, "offered_alpn", &o.ALPN)
+	}
+	if len(o.Version) > 0 {
+		addTexts(enc, "offered_version", &o.Version)
+	}
 	return nil
 }
 

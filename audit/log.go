@@ -57,9 +57,9 @@ type Log struct {
 	stopped bool     // the stop record is written
 	closed  bool
 
-	first  uint64    // sequence of the current file's first record
-	born   time.Time // and its time
-	before string    // name of the file before the current one
+	origin position  // where the current file goes on from
+	born   time.Time // time of its first record
+	before string    // name of the file before it
 	retry  time.Time // no rotation before this time
 
 	encoder    *encoder
@@ -212,7 +212,7 @@ func (l *Log) put(r *Record) error {
 		return err
 	}
 	if l.tip.size == 0 {
-		l.first, l.born = r.Event.Sequence, r.Time
+		l.origin, l.born = l.tip, r.Time
 	}
 	l.tip.size += int64(len(line))
 	l.tip.sequence, l.tip.chain = r.Event.Sequence, chain

@@ -91,12 +91,12 @@ func TestFullDisk(t *testing.T) {
 				mustVerify(t, l.opts.Path) // nothing half stays
 			}
 			d.set(func(d *disk) { d.room = -1 })
-			write(t, l, 1)
+			write(t, l, 2)
 			all := records(t, l.opts.Path)
-			if len(all) != 4 || all[2].Sepproxy.Lifecycle != LifecycleAuditResumed || all[2].Sepproxy.Resumed.Unrecorded != 3 {
+			if len(all) != 5 || all[2].Sepproxy.Lifecycle != LifecycleAuditResumed || all[2].Sepproxy.Resumed.Unrecorded != 3 {
 				t.Errorf("got %d records, the third %+v", len(all), all[2].Sepproxy)
 			}
-			if s := l.Stats(); s.Errors != 3 || s.Unrecorded != 3 || s.Sequence != 4 || s.Records[ActionDecision] != 3 || s.Records[ActionLifecycle] != 1 {
+			if s := l.Stats(); s.Errors != 3 || s.Unrecorded != 3 || s.Sequence != 5 || s.Records[ActionDecision] != 4 || s.Records[ActionLifecycle] != 1 {
 				t.Errorf("stats %+v", s)
 			}
 			mustVerify(t, l.opts.Path)

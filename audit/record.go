@@ -139,12 +139,19 @@ type Sepproxy struct {
 	Client     string   `json:"client,omitempty"`
 	Mode       string   `json:"mode,omitempty"`
 	Policy     string   `json:"policy,omitempty"` // revision
-	Count      int64    `json:"count,omitempty"`  // requests gathered in this record; absent means one
+	TLS        *Offered `json:"tls,omitempty"`
+	Count      int64    `json:"count,omitempty"` // requests gathered in this record; absent means one
 
 	Lifecycle string    `json:"lifecycle,omitempty"`
 	Previous  *Previous `json:"previous,omitempty"` // audit_rotated, audit_resumed: where the chain comes from
 	Deleted   *Deleted  `json:"deleted,omitempty"`  // audit_deleted
 	Resumed   *Resumed  `json:"resumed,omitempty"`  // audit_resumed
+}
+
+// Offered is what the ClientHello of a tunnel offers, printable and bounded by whoever fills it in.
+type Offered struct {
+	ALPN    []string `json:"offered_alpn,omitempty"`
+	Version []string `json:"offered_version,omitempty"` // "1.3", "1.2", … or 0x and four hex digits
 }
 
 // Previous is the end of the file before, from which the first record of a file goes on.

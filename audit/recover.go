@@ -101,7 +101,11 @@ func (l *Log) findFirst(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: the file's beginning is damaged: move it elsewhere, the trail goes on from the file before", err)
 	}
-	l.first, l.born = r.Event.Sequence, r.Time
+	l.born = r.Time
+	l.origin = position{sequence: r.Event.Sequence - 1}
+	if chain, _, ok := anchor(r); ok {
+		l.origin.chain = chain
+	}
 	return nil
 }
 

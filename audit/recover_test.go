@@ -185,7 +185,13 @@ func TestNothingComesAfterTheStopRecord(t *testing.T) {
 	if err := l.Write(stopRecord()); err != nil {
 		t.Fatal(err)
 	}
-	l.lookAfter()
+	l.rotateIfDue()
+	if err := l.Write(lifecycle(LifecycleAuditDeleted, "too late", l.now())); !errors.Is(err, ErrClosed) {
+		t.Errorf("retention wrote behind the stop record: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if r := last(t, l.opts.Path); r.Sepproxy.Lifecycle != LifecycleStop {
 		t.Errorf("the trail ends with %+v", r.Sepproxy)
 	}

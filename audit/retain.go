@@ -103,25 +103,24 @@ func (c cancellable) Read(p []byte) (int, error) {
 // retain removes the rotated files that are too old or too many, after the trail says so. Oldest
 // go first, so that a crash half-way leaves no hole.
 func (l *Log) retain() error {
+	l.mu.Lock() // no rotation between looking at the old files and at the current one
 	files, err := rotatedFiles(l.opts.Path)
+	born, last, begun := l.born, l.origin, l.tip.size > 0
+	l.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("removing old audit files: %w", err)
 	}
-	l.mu.Lock()
-	next := rotated{path: l.opts.Path, born: l.born, first: l.first}
-	begun := l.tip.size > 0
-	l.mu.Unlock()
 	if !begun { // a rotation came to grief half-way: nothing says yet where the old files end
 		return nil
 	}
-	gone := expired(files, l.opts.Rotate, next.born, l.now())
+	gone := expired(files, l.opts.Rotate, born, l.now())
 	if len(gone) == 0 {
 		return nil
 	}
 	if len(gone) < len(files) {
-		next = files[len(gone)]
+		last = originOf(files[len(gone)])
 	}
-	if err := l.Write(deletion(gone, next, l.now())); err != nil {
+	if err := l.Write(deletion(gone, last, l.now())); err != nil {
 		return fmt.Errorf("removing old audit files: %w", err)
 	}
 	if err := l.flushNow(); err != nil {
@@ -158,14 +157,21 @@ func expired(files []rotated, r Rotate, born, now time.Time) []rotated {
 	return files[:n]
 }
 
-// deletion is the record of what goes. Where it ended stands in the first record of the file behind.
-func deletion(gone []rotated, next rotated, now time.Time) *Record {
-	d := &Deleted{First: gone[0].first, Last: next.first - 1}
+// originOf is where a rotated file goes on from; without a readable beginning the chain is unknown.
+func originOf(f rotated) position {
+	r, err := firstRecord(f.path)
+	if err != nil {
+		return position{sequence: f.first - 1}
+	}
+	chain, sequence, _ := anchor(r)
+	return position{sequence: sequence, chain: chain}
+}
+
+// deletion is the record of what goes; last is where that ended.
+func deletion(gone []rotated, last position, now time.Time) *Record {
+	d := &Deleted{First: gone[0].first, Last: last.sequence, Chain: last.chain.String()}
 	for _, f := range gone {
 		d.Files = append(d.Files, filepath.Base(f.path))
-	}
-	if r, err := firstRecord(next.path); err == nil && r.Sepproxy.Previous != nil {
-		d.Last, d.Chain = r.Sepproxy.Previous.Sequence, r.Sepproxy.Previous.Chain
 	}
 	r := lifecycle(LifecycleAuditDeleted, fmt.Sprintf("retention removes records %d to %d", d.First, d.Last), now)
 	r.Sepproxy.Deleted = d

@@ -68,7 +68,7 @@ func (l *Log) rotateIfDue() {
 
 // due leaves alone a file that holds nothing but where it comes from. mu is held.
 func (l *Log) due() bool {
-	if l.toStdout() || l.closed || l.stopped || l.tip.size == 0 || l.tip.sequence == l.first {
+	if l.toStdout() || l.closed || l.stopped || l.tip.size == 0 || l.tip.sequence == l.origin.sequence+1 {
 		return false
 	}
 	now, r := l.now(), l.opts.Rotate
@@ -85,7 +85,7 @@ func (l *Log) rotate() error {
 	if l.moved() {
 		return l.reopen()
 	}
-	name := rotatedName(l.opts.Path, l.born, l.first)
+	name := rotatedName(l.opts.Path, l.born, l.origin.sequence+1)
 	if _, err := os.Lstat(name); err == nil {
 		return fmt.Errorf("rotating audit log: %s is in the way: move it elsewhere", name)
 	}

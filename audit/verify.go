@@ -85,7 +85,9 @@ func VerifyTrail(ctx context.Context, path string) (Result, error) {
 				"the trail's beginning is missing: nothing says what became of the records before %d", result.MissingBefore)})
 		}
 		// A rotation, or a record half written, while the files were read looks like damage.
-		if result.OK() || tries == 3 || slices.Equal(before, sizes(files)) {
+		now, err := Files(path)
+		still := err == nil && slices.Equal(files, now) && slices.Equal(before, sizes(now))
+		if result.OK() || tries == 3 || still {
 			return result, nil
 		}
 	}
