@@ -54,6 +54,7 @@ type Log struct {
 	durable position // SyncAlways: everything up to here is on the disk
 	batch   *batch   // SyncAlways: who waits for the next fsync
 	dirty   bool     // something may stand in the file behind tip
+	half    int64    // bytes that the last write left behind tip when it failed
 	stopped bool     // the stop record is written
 	closed  bool
 
@@ -228,7 +229,7 @@ func (l *Log) hand(line []byte) error {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		l.dirty = true
+		l.dirty, l.half = true, int64(n)
 		_ = l.mend() // if it cannot be done now, prepare does it before the next record
 	}
 	return err
@@ -248,12 +249,12 @@ func (l *Log) mend() error {
 	}
 	// Somebody may have emptied the file; cutting it "back" would then fill it with zeros.
 	if info, err := l.file.Stat(); err == nil && info.Size() < l.tip.size {
-		l.tip.size = info.Size()
+		l.tip.size = max(0, info.Size()-l.half)
 	}
 	if err := l.file.Truncate(l.tip.size); err != nil {
 		return err
 	}
-	l.dirty = false
+	l.dirty, l.half = false, 0
 	return nil
 }
 

@@ -276,3 +276,42 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+func TestIntervalFsyncsInTheBackground(t *testing.T) {
+	told := make(chan error, 1000)
+	l := openLog(t, Options{Path: trailPath(t), SyncInterval: time.Millisecond, OnError: func(err error) { told <- err }})
+	d := onDisk(l)
+	d.set(func(d *disk) { d.syncErr = errDisk })
+	write(t, l, 1)
+	if err := <-told; !errors.Is(err, errDisk) {
+		t.Errorf("told %v, want the fsync's error", err)
+	}
+	d.set(func(d *disk) { d.syncErr = nil })
+	eventually(t, "everything durable", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.durable == l.tip
+	})
+	if s := l.Stats(); s.Errors == 0 || s.Unrecorded != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestFileEmptiedByAnotherIsNotFilledWithZeros(t *testing.T) {
+	l := openLog(t, Options{Path: trailPath(t)})
+	write(t, l, 2)
+	d := onDisk(l)
+	if err := os.Truncate(l.opts.Path, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.set(func(d *disk) { d.room = 10 })
+	if err := l.Write(decision()); !errors.Is(err, errDisk) {
+		t.Fatal(err)
+	}
+	d.set(func(d *disk) { d.room = -1 })
+	write(t, l, 1)
+	// Ten bytes of half a line were all there was: the file begins anew, with where it comes from.
+	if r := records(t, l.opts.Path)[0]; r.Sepproxy.Previous == nil || r.Sepproxy.Previous.Sequence != 2 {
+		t.Errorf("the file begins with %+v", r.Sepproxy)
+	}
+}
