@@ -134,10 +134,12 @@ func webOrigin(t testing.TB, h http.Handler, certs ...tls.Certificate) string {
 	return address
 }
 
-// echoOrigin sends back what it is sent until the test ends, and gives its address.
+// echoOrigin sends back what it is sent inside TLS until the test ends, and gives its address.
 func echoOrigin(t testing.TB) string {
 	t.Helper()
-	l := listenLocal(t)
+	plain := listenLocal(t)
+	cert := newAuthority(t).issue("origin.example")
+	l := tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{cert}})
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}
 	var running sync.WaitGroup
@@ -168,5 +170,5 @@ func echoOrigin(t testing.TB) string {
 		mu.Unlock()
 		running.Wait()
 	})
-	return l.Addr().String()
+	return plain.Addr().String()
 }
