@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net"
-	"net/netip"
 
 	"github.com/sepproxy/sepproxy/policy"
 	"github.com/sepproxy/sepproxy/proxy/tunnel"
@@ -21,6 +20,7 @@ func (s *Server) connect(c *clientConn, early []byte) {
 		return
 	}
 	t := s.decide(c, target, c.head.method)
+	c.head = head{} // as above
 	if reason := t.refusal(); reason != "" {
 		s.refuse(c, t, reason)
 		return
@@ -34,21 +34,29 @@ func (s *Server) connect(c *clientConn, early []byte) {
 	s.relay(c, t, origin, early)
 }
 
-// relay tells the client that its tunnel is open and leaves the rest to package tunnel.
+// relay tells the client that its tunnel is open, looks at its first bytes, and leaves the rest to
+// package tunnel.
 func (s *Server) relay(c *clientConn, t *transaction, origin net.Conn, early []byte) {
-	peer := remoteAddr(origin)
+	t.peer = remoteAddr(origin)
 	if _, err := c.Write([]byte(established)); err != nil {
 		_ = origin.Close()
 		_ = c.Close()
-		t.end(result{failure: failClientReset, peer: peer})
+		t.end(result{failure: failClientReset})
 		return
 	}
+	first, passed := s.guard(c, t, early)
+	if !passed {
+		_ = origin.Close()
+		c.linger()
+		return
+	}
+	t.count()
 	t.join(func() *tunnel.Tunnel {
 		return tunnel.Start(c, origin, tunnel.Options{
-			Early: early,
+			Early: first,
 			Idle:  s.cfg.Timeouts.Idle,
 			Moved: s.cfg.Metrics.TunnelBytes,
-			Done:  func(r tunnel.Result) { t.tunnelEnded(peer, r) },
+			Done:  t.tunnelEnded,
 		})
 	})
 }
@@ -61,9 +69,9 @@ var tunnelFailures = map[tunnel.Cause]policy.Reason{
 	tunnel.Idle:          failIdle,
 }
 
-func (t *transaction) tunnelEnded(peer netip.AddrPort, r tunnel.Result) {
+func (t *transaction) tunnelEnded(r tunnel.Result) {
 	t.server.active.addTunnels(-1)
-	t.end(result{failure: tunnelFailures[r.Cause], peer: peer, sent: r.Sent, received: r.Received})
+	t.end(result{failure: tunnelFailures[r.Cause], sent: r.Sent, received: r.Received})
 }
 
 // refusal is why t cannot be served: the reason of its denial, or the failure that ended it

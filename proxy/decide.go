@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -16,9 +17,12 @@ import (
 // or open, and then registered until its outcome is recorded.
 func (s *Server) decide(c *clientConn, target policy.Target, method string) *transaction {
 	t := &transaction{
-		server: s, id: newID(), started: time.Now(), remote: c.remote, head: c.head,
+		server: s, id: newID(), started: time.Now(), remote: c.remote,
 		request: policy.Request{
 			Method: method, Target: target, Client: c.remote.Addr(), Time: time.Now(), Condition: s.condition(c)},
+	}
+	if target.Host == "" {
+		t.original = original(c.head.target)
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	p := s.cfg.Policy()
@@ -36,7 +40,9 @@ func (s *Server) decide(c *clientConn, target policy.Target, method string) *tra
 	if err := s.cfg.Record(t.decision()); err != nil {
 		s.unrecorded(t, err)
 	}
-	s.cfg.Metrics.Request(verdictWord(t.verdict.Allow), string(t.verdict.Reason), serviceLabel(t.verdict.Services))
+	if !t.verdict.Allow || method != http.MethodConnect {
+		t.count() // a tunnel's verdict is final only when its first bytes were seen
+	}
 	if !t.verdict.Allow {
 		s.active.remove(t)
 		t.cancel(nil)

@@ -101,8 +101,9 @@ func newSite(t testing.TB, policyYAML string, hosts map[string]string, change ..
 		Policy:   s.policy.Load,
 		Record:   s.trail.write,
 		Upstream: proxy.Upstream{Hosts: map[string][]netip.AddrPort{}},
-		Timeouts: proxy.Timeouts{Header: patience, Connect: patience, KeepAlive: time.Minute, Idle: time.Minute},
+		Timeouts: proxy.Timeouts{Header: patience, Connect: patience, ClientHello: patience, KeepAlive: time.Minute, Idle: time.Minute},
 		Limits:   proxy.Limits{HeaderBytes: 32 << 10},
+		SNI:      proxy.SNIOff, // most origins here just echo
 	}
 	for name, addr := range hosts {
 		cfg.Upstream.Hosts[name] = []netip.AddrPort{netip.MustParseAddrPort(addr)}

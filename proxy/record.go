@@ -29,15 +29,20 @@ func (t *transaction) outcome(res result) *audit.Record {
 	r.Event.Type = []string{"connection", "end"}
 	r.Event.Duration = int64(time.Since(t.started))
 	r.Event.Outcome = "success"
-	if res.failure != "" {
+	switch {
+	case res.failure != "":
 		r.Event.Outcome = "failure"
 		r.Event.Reason, r.Sepproxy.Reason = string(res.failure), string(res.failure)
+	case res.denied != "":
+		r.Event.Outcome = "failure"
+		r.Event.Type = []string{"connection", "end", "denied"}
 	}
 	r.Source.Bytes = &res.sent
 	r.Destination = &audit.Endpoint{Bytes: &res.received}
-	if res.peer.IsValid() {
-		r.Destination.IP, r.Destination.Port = res.peer.Addr().String(), res.peer.Port()
+	if t.peer.IsValid() {
+		r.Destination.IP, r.Destination.Port = t.peer.Addr().String(), t.peer.Port()
 	}
+	t.recordHello(r)
 	if res.status != 0 {
 		r.HTTP.Response = &audit.HTTPResponse{StatusCode: res.status}
 	}
@@ -58,7 +63,7 @@ func (t *transaction) record(action string) *audit.Record {
 			Services: v.Services, Client: v.Client, Mode: v.Mode, Policy: v.Policy},
 	}
 	if target.Host == "" {
-		r.URL = &audit.URL{Original: original(t.head.target)}
+		r.URL = &audit.URL{Original: t.original}
 	}
 	if len(v.Services) > 0 {
 		r.Rule = &audit.Rule{Name: v.Services[0], Ruleset: ruleset}
@@ -94,8 +99,7 @@ func recordedPath(path string) string {
 // maxOriginal bounds url.original, in bytes.
 const maxOriginal = 512
 
-// original makes what could not be parsed fit for the record: what may hold a secret is replaced,
-// what is not printable ASCII is escaped, and the length is bounded.
+// original makes what could not be parsed fit for the record: what may hold a secret is replaced.
 func original(target string) string {
 	if at := strings.LastIndexByte(target, '@'); at >= 0 {
 		scheme := 0
@@ -107,15 +111,20 @@ func original(target string) string {
 	if i := strings.IndexAny(target, "?#"); i >= 0 {
 		target = target[:i] + "?***"
 	}
+	return printable(target, maxOriginal)
+}
+
+// printable escapes what is not printable ASCII and cuts s to at most limit bytes.
+func printable(s string, limit int) string {
 	var b strings.Builder
-	for i := range len(target) {
-		c, escaped := target[i], ""
+	for i := range len(s) {
+		c, escaped := s[i], ""
 		if c < ' ' || c >= 0x7f || c == '\\' {
 			escaped = fmt.Sprintf(`\x%02x`, c)
 		} else {
 			escaped = string(c)
 		}
-		if b.Len()+len(escaped) > maxOriginal {
+		if b.Len()+len(escaped) > limit {
 			break
 		}
 		b.WriteString(escaped)

@@ -32,6 +32,7 @@ type Config struct {
 	// PassUnrecorded is on_error: allow. What cannot be recorded passes all the same.
 	PassUnrecorded bool
 	Upstream       Upstream
+	SNI            SNIMode
 	Timeouts       Timeouts
 	Limits         Limits
 	Log            *zap.Logger // nil: silent
@@ -41,10 +42,12 @@ type Config struct {
 // Timeouts bound how long the proxy waits. None may be zero, except Idle and KeepAlive, where zero
 // means never.
 type Timeouts struct {
-	Header    time.Duration // for a complete request head
-	Connect   time.Duration // for a connection to the server, its name's resolution included
-	KeepAlive time.Duration // between TCP keep-alive probes
-	Idle      time.Duration // for the next byte, either way
+	Header  time.Duration // for a complete request head
+	Connect time.Duration // for a connection to the server, its name's resolution included
+	// ClientHello is for a complete ClientHello after a CONNECT was answered.
+	ClientHello time.Duration
+	KeepAlive   time.Duration // between TCP keep-alive probes
+	Idle        time.Duration // for the next byte, either way
 }
 
 // Limits bound what clients may hold. Zero connections mean no limit.

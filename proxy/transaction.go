@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/sepproxy/sepproxy/policy"
+	"github.com/sepproxy/sepproxy/proxy/hello"
 	"github.com/sepproxy/sepproxy/proxy/tunnel"
 )
 
@@ -18,10 +20,13 @@ type transaction struct {
 	id        string
 	started   time.Time
 	remote    netip.AddrPort
-	head      head
+	original  string // what could not be parsed, fit for the record
 	request   policy.Request
 	verdict   policy.Verdict
 	addresses []netip.AddrPort // that were judged, and may be dialled
+	peer      netip.AddrPort   // that was dialled
+	hello     hello.Hello      // the tunnel's; zero where nobody looked
+	counted   atomic.Bool      // in the metrics
 
 	ctx    context.Context // ends with the transaction; its cause is a policy.Reason in an endReason
 	cancel context.CancelCauseFunc
@@ -35,8 +40,8 @@ type transaction struct {
 // A result is what an outcome adds to a decision.
 type result struct {
 	failure  policy.Reason // "" is success
-	peer     netip.AddrPort
-	status   int // of the answer to a plain request; 0: none
+	denied   policy.Reason // what the tunnel's first bytes turned the verdict to; "" if nothing
+	status   int           // of the answer to a plain request; 0: none
 	sent     int64
 	received int64
 }
@@ -70,10 +75,25 @@ func (t *transaction) end(r result) {
 	t.ended, t.result = true, r
 	t.mu.Unlock()
 	t.cancel(nil)
+	t.count()
 	if err := t.server.cfg.Record(t.outcome(r)); err != nil {
 		t.server.cfg.Log.Error("writing the audit trail", zap.Error(err), zap.String("transaction", t.id))
 	}
 	t.server.active.remove(t)
+}
+
+// deny turns the verdict of a tunnel whose first bytes fail the check, and ends it.
+func (t *transaction) deny(reason policy.Reason) {
+	t.verdict.Allow, t.verdict.Reason, t.verdict.Would = false, reason, ""
+	t.end(result{denied: reason})
+}
+
+// count tells the metrics of t, once, when its verdict is final.
+func (t *transaction) count() {
+	if t.counted.CompareAndSwap(false, true) {
+		v := t.verdict
+		t.server.cfg.Metrics.Request(verdictWord(v.Allow), string(v.Reason), serviceLabel(v.Services))
+	}
 }
 
 // abort ends t from outside, for reason. The outcome is recorded where t is carried.

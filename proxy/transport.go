@@ -71,7 +71,7 @@ func (s *Server) roundTrip(r *http.Request) (*http.Response, error) {
 
 // got is called when a connection was found for the request, before it is written.
 func (f *forwarding) got(conn net.Conn) {
-	f.so.peer = remoteAddr(conn)
+	f.peer = remoteAddr(conn)
 	f.origin = conn.(*originConn) // dialForward makes no other
 	target := f.request.Target
 	f.origin.begin(target.Path + target.Query)
