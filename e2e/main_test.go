@@ -58,6 +58,9 @@ func goBuild(flags ...string) error {
 	return nil
 }
 
+// environment is what the command runs in: a data race ends it, and its end is not delayed.
+func environment() []string { return append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=0") }
+
 // sepproxy runs a command that ends by itself and gives its standard output and exit code.
 func sepproxy(t testing.TB, args ...string) (stdout string, code int) {
 	t.Helper()
@@ -72,6 +75,7 @@ func sepproxyBoth(t testing.TB, args ...string) (stdout, stderr string, code int
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = environment()
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	if _, ran := errors.AsType[*exec.ExitError](err); err != nil && !ran {

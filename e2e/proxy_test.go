@@ -119,7 +119,7 @@ func (p *proxy) run() {
 	p.t.Helper()
 	p.cmd = exec.Command(binary, "serve", p.config())
 	p.cmd.Dir = p.dir
-	p.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=0")
+	p.cmd.Env = environment()
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
