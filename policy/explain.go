@@ -29,6 +29,8 @@ func (p *Policy) because(reason Reason, r *Request, v *Verdict) string {
 		return "the proxy is stopping and takes no more requests"
 	case ReasonClientNotAllowed:
 		return fmt.Sprintf("no entry of clients covers %s", r.Client)
+	case ReasonRateLimited:
+		return "too many requests came in a second"
 	case ReasonTooManyConnections:
 		return "too many connections are open"
 	case ReasonIPLiteral:

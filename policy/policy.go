@@ -43,7 +43,7 @@ type Request struct {
 	Client netip.Addr // an IPv4-mapped address is its IPv4 address, a zone is ignored
 	Time   time.Time
 	// Condition is what the process knows and the policy does not: ReasonDraining,
-	// ReasonTooManyConnections, or "". It denies, at its place in the order of reasons.
+	// ReasonRateLimited, ReasonTooManyConnections, or "". It denies, at its place in the order of reasons.
 	Condition Reason
 }
 

@@ -255,7 +255,7 @@ deny: [{url: "https://unlisted.test"}, {url: "https://insight.example.com"}, {ur
 		}
 	}
 	r := asking(t, "10.0.0.7", "10.0.0.1:443")
-	for _, c := range []Reason{ReasonDraining, ReasonTooManyConnections, "something new"} {
+	for _, c := range []Reason{ReasonDraining, ReasonRateLimited, ReasonTooManyConnections, "something new"} {
 		if r.Condition = c; p.Decide(r).Reason != c {
 			t.Errorf("%s gives way to ip_literal", c)
 		}

@@ -16,6 +16,7 @@ const (
 	ReasonMalformedRequest   Reason = "malformed_request"
 	ReasonDraining           Reason = "draining" // Request.Condition: the proxy is stopping
 	ReasonClientNotAllowed   Reason = "client_not_allowed"
+	ReasonRateLimited        Reason = "rate_limited"         // Request.Condition
 	ReasonTooManyConnections Reason = "too_many_connections" // Request.Condition
 	ReasonIPLiteral          Reason = "ip_literal"
 	ReasonDeniedByRule       Reason = "denied_by_rule"

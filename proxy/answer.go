@@ -37,6 +37,7 @@ var answers = map[policy.Reason]answer{
 	policy.ReasonMalformedRequest:   {400, "http_request_error", "the request is not one that this proxy can serve"},
 	policy.ReasonDraining:           {503, "proxy_internal_error", "the proxy is shutting down"},
 	policy.ReasonClientNotAllowed:   {403, "http_request_denied", "this client may not use the proxy"},
+	policy.ReasonRateLimited:        {429, "http_request_denied", "there are too many requests"},
 	policy.ReasonTooManyConnections: {429, "http_request_denied", "there are too many connections"},
 	policy.ReasonIPLiteral:          {403, "http_request_denied", "IP addresses are not proxied, only names"},
 	policy.ReasonDeniedByRule:       {403, "http_request_denied", "a local rule denies it"},

@@ -25,7 +25,7 @@ func (s *Server) connect(c *clientConn, early []byte) {
 		s.refuse(c, t, reason)
 		return
 	}
-	origin, err := s.dial(t.ctx, t.addresses)
+	origin, early, err := s.dialWatching(c, t, early)
 	if err != nil {
 		t.fail(failureOf(err, failConnect))
 		s.refuse(c, t, t.failed())

@@ -16,27 +16,18 @@ import (
 // that leaves no record. What it gives back is refused, failed already (its name has no address),
 // or open, and then registered until its outcome is recorded.
 func (s *Server) decide(c *clientConn, target policy.Target, method string) *transaction {
-	t := &transaction{
-		server: s, id: newID(), started: time.Now(), remote: c.remote,
-		request: policy.Request{
-			Method: method, Target: target, Client: c.remote.Addr(), Time: time.Now(), Condition: s.condition(c)},
+	r := policy.Request{Method: method, Target: target, Client: c.remote.Addr(), Time: time.Now(), Condition: s.condition(c)}
+	if t := s.overRate(c, r); t != nil {
+		return t
 	}
+	t := &transaction{server: s, id: newID(), started: r.Time, remote: c.remote, request: r}
 	if target.Host == "" {
 		t.original = original(c.head.target)
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	p := s.cfg.Policy()
 	t.verdict = p.Decide(t.request)
-	var unresolved error
-	if t.verdict.Allow {
-		s.active.add(t)
-		if s.draining.Load() { // since condition looked; whoever drains may have missed t
-			t.request.Condition = policy.ReasonDraining
-			t.verdict = p.Decide(t.request)
-		} else {
-			unresolved = t.resolve()
-		}
-	}
+	unresolved := t.admit(p)
 	if err := s.cfg.Record(t.decision()); err != nil {
 		s.unrecorded(t, err)
 	}
@@ -54,6 +45,20 @@ func (s *Server) decide(c *clientConn, target policy.Target, method string) *tra
 		t.judgeAgain(now) // the policy changed before this transaction was registered
 	}
 	return t
+}
+
+// admit registers an allowed transaction and finds the addresses that it may dial.
+func (t *transaction) admit(p *policy.Policy) error {
+	if !t.verdict.Allow {
+		return nil
+	}
+	t.server.active.add(t)
+	if t.server.draining.Load() { // since condition looked: whoever drains may have missed t
+		t.request.Condition = policy.ReasonDraining
+		t.verdict = p.Decide(t.request)
+		return nil
+	}
+	return t.resolve()
 }
 
 // condition is what the process, rather than the policy, has against a request.

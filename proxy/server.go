@@ -54,6 +54,7 @@ type Timeouts struct {
 type Limits struct {
 	Connections          int
 	ConnectionsPerClient int
+	RequestsPerClient    int // in a second; zero: no limit
 	HeaderBytes          int // of a request's head
 }
 
@@ -69,6 +70,7 @@ type Server struct {
 	cfg      Config
 	conns    connections
 	active   register
+	rate     rateLimit
 	draining atomic.Bool
 	listener atomic.Pointer[net.Listener]
 	plain    *http.Server
@@ -84,6 +86,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, handover: newHandover()}
 	s.conns.init(cfg.Limits)
 	s.active.init()
+	s.rate = rateLimit{limit: cfg.Limits.RequestsPerClient, record: s.recordFlood}
 	s.dialer = net.Dialer{KeepAlive: orNever(cfg.Timeouts.KeepAlive)}
 	s.trips = s.newTransport()
 	s.forward = s.newForwarder()
@@ -235,6 +238,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	}
 	s.plain.SetKeepAlivesEnabled(false)
 	s.active.wait(ctx)
+	s.rate.flush()
 	left := 0
 	s.active.each(func(t *transaction) {
 		left++

@@ -259,6 +259,74 @@ func TestConnectionsBeyondTheLimitAreToldSo(t *testing.T) {
 	}
 }
 
+func TestAClientThatLeavesIsNotDialledForAnyMore(t *testing.T) {
+	s := newSite(t, "", map[string]string{insight: blackHole(t)})
+	c := s.dial()
+	_, _ = io.WriteString(c, "CONNECT "+insight+":443 HTTP/1.1\r\nHost: x\r\n\r\n")
+	s.trail.await(t, audit.ActionDecision, 1)
+	left := time.Now()
+	_ = c.Close()
+	s.ended(1, "client_reset")
+	if took := time.Since(left); took > patience/2 {
+		t.Errorf("dialled on for %v", took)
+	}
+}
+
+func TestBytesThatComeWhileDiallingTakesLongArrive(t *testing.T) {
+	addr, got := sink(t)
+	hole := netip.MustParseAddrPort(blackHole(t))
+	s := newSite(t, "", nil, func(c *proxy.Config) { // three that are silent, so that it takes a while
+		c.Upstream.Hosts[insight] = []netip.AddrPort{hole, hole, hole, netip.MustParseAddrPort(addr)}
+		c.Timeouts.Connect = 4 * time.Second
+	})
+	c := s.dial()
+	_, _ = io.WriteString(c, "CONNECT "+insight+":443 HTTP/1.1\r\nHost: x\r\n\r\nearly ")
+	s.trail.await(t, audit.ActionDecision, 1)
+	_, _ = io.WriteString(c, "and later")
+	_ = c.CloseWrite()
+	if all := <-got; all != "early and later" {
+		t.Errorf("the origin got %q", all)
+	}
+}
+
+func TestAFloodIsRefusedAndGatheredInTheTrail(t *testing.T) {
+	const limit, asked = 5, 40
+	s := newSite(t, "", nil, func(c *proxy.Config) { c.Limits.RequestsPerClient = limit })
+	limited, ids := 0, map[string]bool{}
+	for range asked {
+		got := s.send("CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+		if strings.HasPrefix(got, "HTTP/1.1 429 ") {
+			limited++
+			if !strings.Contains(got, `details="rate_limited"`) || !strings.Contains(got, "Retry-After: ") {
+				t.Errorf("answered %q", got)
+			}
+			_, id, _ := strings.Cut(got, "transaction: ")
+			ids[strings.Fields(id)[0]] = true
+		}
+	}
+	if limited == 0 {
+		t.Fatal("nothing was refused")
+	}
+	sum := func() (alone, gathered int, records int) {
+		for _, d := range s.trail.all(audit.ActionDecision) {
+			if d.Sepproxy.Reason != "rate_limited" {
+				alone++
+				continue
+			}
+			records++
+			gathered += int(d.Sepproxy.Count)
+			if !ids[d.Transaction.ID] || d.Source.IP != "127.0.0.1" || d.Sepproxy.Client != "private" {
+				t.Errorf("recorded %+v %+v", d.Source, d.Sepproxy)
+			}
+		}
+		return
+	}
+	eventually(t, "recording the flood", func() bool { _, gathered, _ := sum(); return gathered == limited })
+	if alone, _, records := sum(); alone != asked-limited || records != len(ids) {
+		t.Errorf("%d recorded alone and %d floods, want %d and %d", alone, records, asked-limited, len(ids))
+	}
+}
+
 func TestHeadsThatDoNotComeInTime(t *testing.T) {
 	s := newSite(t, "", nil, func(c *proxy.Config) { c.Timeouts.Header = 50 * time.Millisecond })
 	c := s.dial()
