@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 )
@@ -18,7 +19,11 @@ type head struct {
 	length int64  // content that follows, in bytes; lengthChunked for the chunked coding
 }
 
-const lengthChunked = -1
+// Lengths of content that are not a number of bytes.
+const (
+	lengthChunked = -1
+	lengthToEnd   = math.MaxInt64 // to the end of the connection; answers only
+)
 
 // maxMethod bounds what goes into a record as http.request.method.
 const maxMethod = 32
@@ -180,6 +185,19 @@ func (f *framing) length(method string) (int64, error) {
 		return 0, errors.New("a CONNECT has no content")
 	case f.codings > 0:
 		return lengthChunked, nil
+	}
+	return f.content, nil
+}
+
+// answerLength gives the length of an answer's content, after every field was added.
+func (f *framing) answerLength() (int64, error) {
+	switch {
+	case f.codings > 0 && f.lengths > 0:
+		return 0, errors.New("there are both Content-Length and Transfer-Encoding")
+	case f.codings > 0:
+		return lengthChunked, nil
+	case f.lengths == 0:
+		return lengthToEnd, nil
 	}
 	return f.content, nil
 }

@@ -159,6 +159,13 @@ func listenLocal(t testing.TB) net.Listener {
 // origin runs handle for every connection that it accepts, and gives its address.
 func origin(t testing.TB, handle func(net.Conn)) string {
 	t.Helper()
+	addr, _ := originWithStop(t, handle)
+	return addr
+}
+
+// originWithStop also gives a function that stops accepting and waits for what runs.
+func originWithStop(t testing.TB, handle func(net.Conn)) (addr string, stop func()) {
+	t.Helper()
 	l := listenLocal(t)
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -174,11 +181,12 @@ func origin(t testing.TB, handle func(net.Conn)) string {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	stop = func() {
 		_ = l.Close()
 		running.Wait()
-	})
-	return l.Addr().String()
+	}
+	t.Cleanup(stop)
+	return l.Addr().String(), stop
 }
 
 // rawOrigin answers each connection's first request with answer and gives what it was sent.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -12,26 +14,33 @@ import (
 const maxAnswerHead = 256 << 10
 
 // An originConn is a connection to a server for plain HTTP, between net/http and the socket. It
-// puts the request target in as the client sent it, which net/url would normalise; it checks heads
-// of answers as strictly as those of requests; it keeps what net/http forgets of them; and it
-// bounds the time in which nothing moves. One request at a time is on it.
+// puts the request target in as the client sent it, which net/url would normalise; it checks the
+// framing of answers as strictly as that of requests, and ends the connection at bytes that belong
+// to no answer, which net/http might give to the next request; it keeps what net/http forgets of
+// heads; and it bounds the time in which nothing moves. One request at a time is on it.
 type originConn struct {
 	net.Conn
 	idle time.Duration
 
 	mu      sync.Mutex
 	target  string   // for the next request line; "" once it is written
+	isHEAD  bool     // the answer has no content
 	waiting bool     // what is read next is the head of an answer
 	head    []byte   // of an answer, until it is complete
+	content content  // of an answer
 	ready   []byte   // checked, for net/http to read
+	broken  error    // what ended it
 	options []string // values of Connection in the last head
 }
 
+// errUnasked is what ends a connection on which a server sends what nobody asked for.
+var errUnasked = errors.New("the server sends more than it was asked for")
+
 // begin prepares for a request with the given target.
-func (o *originConn) begin(target string) {
+func (o *originConn) begin(method, target string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.target, o.waiting = target, true
+	o.target, o.isHEAD, o.waiting = target, method == http.MethodHead, true
 }
 
 // connectionOptions gives the values of Connection in the answer; net/http drops them when one
@@ -70,55 +79,83 @@ func (o *originConn) Write(p []byte) (int, error) {
 // Read is net/http's: an answer's head once it is complete and checked, content as it comes.
 func (o *originConn) Read(p []byte) (int, error) {
 	for {
-		if n := o.take(p); n > 0 {
-			return n, nil
+		if n, err := o.take(p); n > 0 || err != nil {
+			return n, err
 		}
 		o.extend()
 		n, err := o.Conn.Read(p)
 		if n == 0 {
 			return 0, err
 		}
-		if pass, err := o.examine(p[:n]); pass || err != nil {
-			return n, err
+		if n = o.examine(p[:n]); n > 0 {
+			return n, nil
 		}
 	}
 }
 
-func (o *originConn) take(p []byte) int {
+// take gives what is ready, and after that what ended the connection.
+func (o *originConn) take(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.ready) == 0 {
+		return 0, o.broken
+	}
 	n := copy(p, o.ready)
 	o.ready = o.ready[n:]
-	return n
+	return n, nil
 }
 
-// examine gathers the head of an answer from what was read. True means that it is no part of one.
-func (o *originConn) examine(piece []byte) (pass bool, err error) {
+// examine checks what was read and gives how much of it may go on as it is. What belongs to a head
+// goes on by way of ready, and after what may not go on the connection is broken.
+func (o *originConn) examine(piece []byte) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.waiting {
-		return true, nil
+		return o.pass(piece)
 	}
 	o.head = append(o.head, piece...)
-	for o.waiting {
+	for o.waiting && o.broken == nil {
 		n, err := splitHead(o.head, maxAnswerHead)
-		if err != nil {
-			return false, err
+		if n == 0 && err == nil {
+			return 0
 		}
-		if n == 0 {
-			return false, nil
+		if err == nil {
+			err = o.takeHead(o.head[:n])
 		}
-		interim, options, err := checkAnswer(o.head[:n])
 		if err != nil {
-			return false, err
+			o.broken = err
+			return 0
 		}
 		o.ready = append(o.ready, o.head[:n]...)
 		o.head = o.head[n:]
-		o.waiting, o.options = interim, options
 	}
-	o.ready = append(o.ready, o.head...)
+	rest := o.head
 	o.head = nil
-	return false, nil
+	o.ready = append(o.ready, rest[:o.pass(rest)]...)
+	return 0
+}
+
+// pass gives how much of p belongs to the content.
+func (o *originConn) pass(p []byte) int {
+	n, err := o.content.pass(p)
+	if err == nil && n < len(p) {
+		err = errUnasked
+	}
+	o.broken = err
+	return n
+}
+
+func (o *originConn) takeHead(data []byte) error {
+	a, err := parseAnswer(data)
+	if err != nil {
+		return err
+	}
+	o.waiting, o.options = a.interim, a.options
+	if o.isHEAD || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		a.length = 0
+	}
+	o.content = newContent(a.length, maxAnswerHead)
+	return nil
 }
 
 func (o *originConn) extend() {
@@ -127,32 +164,41 @@ func (o *originConn) extend() {
 	}
 }
 
-// checkAnswer refuses an answer whose end could be read in two ways. interim tells that another
-// head follows (RFC 9110 §15.2); options are the values of Connection.
-func checkAnswer(head []byte) (interim bool, options []string, err error) {
-	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
+// An answerHead is what matters here of the head of an answer.
+type answerHead struct {
+	status  int
+	interim bool     // another head follows (RFC 9110 §15.2)
+	length  int64    // of the content, in bytes; lengthChunked, or lengthToEnd
+	options []string // values of Connection
+}
+
+// parseAnswer refuses an answer whose end could be read in two ways.
+func parseAnswer(data []byte) (a answerHead, err error) {
+	line, rest, _ := bytes.Cut(data, []byte("\r\n"))
 	if len(line) < len("HTTP/1.1 200") || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' {
-		return false, nil, errors.New("the answer does not begin with a status line")
+		return a, errors.New("the answer does not begin with a status line")
+	}
+	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil || a.status < 100 {
+		return a, errors.New("the answer has no status code")
 	}
 	f := framing{minor: line[7] - '0'}
 	for len(rest) > 2 {
 		line, after, _ := bytes.Cut(rest, []byte("\r\n"))
 		name, value, err := splitField(line)
 		if err != nil {
-			return false, nil, err
+			return a, err
 		}
 		switch name {
 		case "Connection":
-			options = append(options, value)
+			a.options = append(a.options, value)
 		case "Content-Length", "Transfer-Encoding", "Trailer":
 			if err := f.add(name, value); err != nil {
-				return false, nil, err
+				return a, err
 			}
 		}
 		rest = after
 	}
-	if f.lengths > 0 && f.codings > 0 {
-		return false, nil, errors.New("there are both Content-Length and Transfer-Encoding")
-	}
-	return line[9] == '1' && !bytes.HasPrefix(line[9:], []byte("101")), options, nil
+	a.interim = a.status < 200 && a.status != http.StatusSwitchingProtocols
+	a.length, err = f.answerLength()
+	return a, err
 }

@@ -74,5 +74,5 @@ func (f *forwarding) got(conn net.Conn) {
 	f.peer = remoteAddr(conn)
 	f.origin = conn.(*originConn) // dialForward makes no other
 	target := f.request.Target
-	f.origin.begin(target.Path + target.Query)
+	f.origin.begin(f.request.Method, target.Path+target.Query)
 }
