@@ -138,6 +138,7 @@ func (s *stage) play() {
 	s.proxy.compareMetrics()
 	s.proxy.stop()
 	s.proxy.sound()
+	named(s.t, s.proxy.records())
 	s.compareTrail(s.proxy.records())
 }
 

@@ -27,13 +27,22 @@ type entry struct {
 	verdict        string
 	reason         string // of the decision
 	failure        string // of the outcome; "" is success
+	inside         string // why an allowed tunnel was denied after all, for its first bytes; "" is not
 	status         int
 	sent, received int64
 }
 
 func (e entry) String() string {
-	return fmt.Sprintf("%v %s %s://%s%s for %v documented=%v: %s %s %s status=%d sent=%d received=%d", e.source, e.method,
-		e.scheme, e.address(), e.path, e.services, e.documented, e.verdict, e.reason, e.failure, e.status, e.sent, e.received)
+	return fmt.Sprintf("%v %s %s://%s%s for %v documented=%v: %s %s %s%s status=%d sent=%d received=%d", e.source, e.method, e.scheme,
+		e.address(), e.path, e.services, e.documented, e.verdict, e.reason, e.failure, e.inside, e.status, e.sent, e.received)
+}
+
+// final is the verdict with its reason when all is over.
+func (e entry) final() (verdict, reason string) {
+	if e.inside != "" {
+		return "deny", e.inside
+	}
+	return e.verdict, e.reason
 }
 
 func (e entry) address() string {
@@ -79,7 +88,10 @@ func (e *entry) end(o *audit.Record) {
 	if o.HTTP.Response != nil {
 		e.status = o.HTTP.Response.StatusCode
 	}
-	if o.Event.Outcome != "success" {
+	switch {
+	case o.Sepproxy.Verdict == "deny":
+		e.inside = o.Sepproxy.Reason
+	case o.Event.Outcome != "success":
 		e.failure = o.Sepproxy.Reason
 	}
 }
@@ -135,7 +147,7 @@ func (r *row) add(e entry) {
 	at := r.Endpoints[e.address()]
 	r.Requests++
 	at[0]++
-	if e.verdict == "deny" {
+	if verdict, _ := e.final(); verdict == "deny" {
 		r.Denied++
 		at[1]++
 	}
@@ -159,7 +171,7 @@ func (l *ledger) undocumented() map[string][4]int64 {
 		}
 		r := rows[e.address()]
 		r[0]++
-		if e.verdict == "allow" {
+		if verdict, _ := e.final(); verdict == "allow" {
 			r[1]++
 		} else {
 			r[2]++
@@ -184,12 +196,13 @@ func (l *ledger) samples() map[string]float64 {
 		case len(e.services) > 1:
 			service = "shared"
 		}
-		m[fmt.Sprintf("sepproxy_requests_total{reason=%q,service=%q,verdict=%q}", e.reason, service, e.verdict)]++
+		verdict, reason := e.final()
+		m[fmt.Sprintf("sepproxy_requests_total{reason=%q,service=%q,verdict=%q}", reason, service, verdict)]++
 		m[`sepproxy_audit_records_total{action="decision"}`]++
 		if e.verdict == "allow" {
 			m[`sepproxy_audit_records_total{action="outcome"}`]++
 		}
-		if e.method == "CONNECT" {
+		if e.method == "CONNECT" && e.sent+e.received > 0 {
 			m[`sepproxy_tunnel_bytes_total{direction="sent"}`] += float64(e.sent)
 			m[`sepproxy_tunnel_bytes_total{direction="received"}`] += float64(e.received)
 		}

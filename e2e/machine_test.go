@@ -106,6 +106,43 @@ type tunnel struct {
 
 var errPin = errors.New("the certificate is not the pinned one")
 
+// fronts opens a tunnel to host and begins with other bytes than TLS for host. The proxy ends it, and
+// nothing of it reaches the server.
+func (m *machine) fronts(host string, first []byte, e entry) error {
+	c, err := m.connect(host + ":443")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.Write(first); err != nil {
+		return err
+	}
+	if n, err := io.Copy(io.Discard, c); n > 0 || err != nil {
+		return fmt.Errorf("beginning a tunnel with %.20q brought %d bytes and %v", first, n, err)
+	}
+	e.source, e.method, e.scheme, e.host, e.port = c.source(), "CONNECT", "https", host, 443
+	m.ledger.enter(e)
+	return nil
+}
+
+// greeting is a ClientHello for a server name.
+func greeting(name string) []byte {
+	var sent bytes.Buffer
+	// The handshake ends after its first message: there is nobody to answer.
+	_ = tls.Client(oneWay{w: &sent}, &tls.Config{ServerName: name, InsecureSkipVerify: true}).Handshake()
+	return sent.Bytes()
+}
+
+// A oneWay is a connection to nobody.
+type oneWay struct {
+	net.Conn // nil: only what follows is called
+	w        io.Writer
+}
+
+func (o oneWay) Write(p []byte) (int, error) { return o.w.Write(p) }
+func (oneWay) Read([]byte) (int, error)      { return 0, io.EOF }
+func (oneWay) Close() error                  { return nil }
+
 // open makes a tunnel to port 443 of host and TLS inside it; nobody but the pinned certificate will
 // do. The machine names the services that it uses the host for. The caller calls finish.
 func (m *machine) open(host string, services ...string) (*tunnel, error) {

@@ -114,7 +114,7 @@ func (p *proxy) replacePolicy(content string) {
 	}
 }
 
-// run starts the process and waits until it listens.
+// run starts the process and waits until it serves.
 func (p *proxy) run() {
 	p.t.Helper()
 	p.cmd = exec.Command(binary, "serve", p.config())
@@ -135,6 +135,7 @@ func (p *proxy) run() {
 	p.t.Cleanup(p.end)
 	p.address = p.logged("listening for clients", 1).Address
 	p.admin = p.logged("listening for metrics and health", 1).Address
+	p.ask("/healthz") // is answered once everything is running
 }
 
 // end leaves nothing running, and fails the test for what is no log: a panic, or a data race.

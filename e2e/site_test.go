@@ -268,7 +268,7 @@ func TestSite(t *testing.T) {
 	held := s.openPushes(all, "agent-cloud.spoc", pushes)
 	held = append(held, s.openPushes(manager, "sepm-cloud.spoc", 1)...)
 	s.everywhere(all, func(m *machine) error {
-		return errors.Join(lookUp(m), upload(m), report(m, "agent.telemetry"), refusedAgent(m))
+		return errors.Join(lookUp(m), upload(m), report(m, "agent.telemetry"), refusedAgent(m), refusedInside(m))
 	})
 	s.everywhere(manager, func(m *machine) error {
 		return errors.Join(s.updates(m), certificateStatus(m), report(m, "sepm.telemetry"), refusedManager(m))
@@ -283,6 +283,7 @@ func TestSite(t *testing.T) {
 	s.drain(s.openPushes(all, "agent-cloud.spoc", 1))
 
 	s.proxy.sound()
+	named(t, s.proxy.records())
 	sameEntries(t, s.ledger.entries, entriesOf(s.proxy.records()))
 	s.compareReport()
 }
@@ -362,7 +363,7 @@ func (s *site) compareReport() {
 	r := s.proxy.report()
 	denied := int64(0)
 	for _, e := range s.ledger.entries {
-		if e.verdict == "deny" {
+		if verdict, _ := e.final(); verdict == "deny" {
 			denied++
 		}
 	}

@@ -117,3 +117,16 @@ func paired(t testing.TB, all []*audit.Record) {
 		}
 	}
 }
+
+// named asserts that every tunnel in which bytes passed has the server name of its TLS on record.
+func named(t testing.TB, all []*audit.Record) {
+	t.Helper()
+	for _, o := range ofAction(all, audit.ActionOutcome) {
+		if o.HTTP.Request.Method != "CONNECT" || *o.Source.Bytes == 0 {
+			continue
+		}
+		if o.TLS == nil || o.TLS.Client == nil || o.TLS.Client.ServerName != o.URL.Domain {
+			t.Errorf("the outcome of a tunnel to %s has tls %s", o.URL.Domain, asJSON(o.TLS))
+		}
+	}
+}

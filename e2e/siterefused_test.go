@@ -96,6 +96,21 @@ func refusedAgent(m *machine) error {
 	)
 }
 
+// refusedInside uses an allowed name for something else than TLS with that name.
+func refusedInside(m *machine) error {
+	allowed := entry{verdict: "allow", reason: "catalog", documented: true, services: []string{"agent.insight"}}
+	inside := func(reason string) entry {
+		e := allowed
+		e.inside = reason
+		return e
+	}
+	return errors.Join(
+		m.fronts(insight, greeting("tracker.example"), inside("sni_mismatch")),
+		m.fronts(insight, greeting("198.51.100.7"), inside("sni_missing")), // an address is no server name
+		m.fronts(insight, []byte("SSH-2.0-OpenSSH_9.2\r\n"), inside("not_tls")),
+	)
+}
+
 // refusedManager asks for plain HTTP that a manager may not have.
 func refusedManager(m *machine) error {
 	plain := func(host, path, reason string) entry {
