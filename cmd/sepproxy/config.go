@@ -16,6 +16,7 @@ import (
 	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/catalog"
 	"github.com/sepproxy/sepproxy/internal/strictyaml"
+	"github.com/sepproxy/sepproxy/proxy"
 )
 
 // A config is config.yaml: the process, as opposed to the policy. It is read once, at the start.
@@ -25,6 +26,7 @@ type config struct {
 	Policy   policyConfig   `yaml:"policy"`
 	Audit    auditConfig    `yaml:"audit"`
 	Upstream upstreamConfig `yaml:"upstream"`
+	Tunnel   tunnelConfig   `yaml:"tunnel"`
 	Timeouts timeoutsConfig `yaml:"timeouts"`
 	Limits   limitsConfig   `yaml:"limits"`
 	Log      logConfig      `yaml:"log"`
@@ -67,17 +69,23 @@ type upstreamConfig struct {
 	AllowCIDRs []netip.Prefix      `yaml:"allow_cidrs"`
 }
 
+type tunnelConfig struct {
+	SNI sniMode `yaml:"sni"`
+}
+
 type timeoutsConfig struct {
-	Header    duration `yaml:"header"`
-	Connect   duration `yaml:"connect"`
-	KeepAlive duration `yaml:"keepalive"`
-	Idle      duration `yaml:"idle"`
-	Drain     duration `yaml:"drain"`
+	Header      duration `yaml:"header"`
+	Connect     duration `yaml:"connect"`
+	ClientHello duration `yaml:"client_hello"`
+	KeepAlive   duration `yaml:"keepalive"`
+	Idle        duration `yaml:"idle"`
+	Drain       duration `yaml:"drain"`
 }
 
 type limitsConfig struct {
 	Connections          int  `yaml:"connections"`
 	ConnectionsPerClient int  `yaml:"connections_per_client"`
+	RequestsPerClient    int  `yaml:"requests_per_client"`
 	HeaderBytes          size `yaml:"header_bytes"`
 }
 
@@ -95,11 +103,12 @@ func defaultConfig() *config {
 			Path: "audit.jsonl", Sync: audit.SyncInterval, SyncInterval: duration(time.Second), OnError: onErrorDeny,
 			Rotate: rotateConfig{Size: 256 << 20, Every: duration(24 * time.Hour), Keep: duration(90 * 24 * time.Hour), Compress: true},
 		},
+		Tunnel: tunnelConfig{SNI: sniMode(proxy.SNIRequire)},
 		Timeouts: timeoutsConfig{
-			Header: duration(10 * time.Second), Connect: duration(10 * time.Second), KeepAlive: duration(time.Minute),
-			Idle: duration(time.Hour), Drain: duration(30 * time.Second),
+			Header: duration(10 * time.Second), Connect: duration(10 * time.Second), ClientHello: duration(10 * time.Second),
+			KeepAlive: duration(time.Minute), Idle: duration(time.Hour), Drain: duration(30 * time.Second),
 		},
-		Limits: limitsConfig{ConnectionsPerClient: 4096, HeaderBytes: 32 << 10},
+		Limits: limitsConfig{ConnectionsPerClient: 4096, RequestsPerClient: 1000, HeaderBytes: 32 << 10},
 		Log:    logConfig{Level: zapcore.InfoLevel, Format: logConsole},
 	}
 }
@@ -157,7 +166,7 @@ func (c *config) check(doc *strictyaml.Document) {
 func (c *config) checkNumbers(doc *strictyaml.Document) {
 	for path, d := range map[string]duration{
 		"audit.sync_interval": c.Audit.SyncInterval, "timeouts.header": c.Timeouts.Header,
-		"timeouts.connect": c.Timeouts.Connect, "timeouts.drain": c.Timeouts.Drain,
+		"timeouts.connect": c.Timeouts.Connect, "timeouts.client_hello": c.Timeouts.ClientHello, "timeouts.drain": c.Timeouts.Drain,
 	} {
 		if d == 0 {
 			doc.Errorf(path, "want a time longer than 0 here")
@@ -165,6 +174,7 @@ func (c *config) checkNumbers(doc *strictyaml.Document) {
 	}
 	for path, n := range map[string]int{
 		"limits.connections": c.Limits.Connections, "limits.connections_per_client": c.Limits.ConnectionsPerClient,
+		"limits.requests_per_client": c.Limits.RequestsPerClient,
 	} {
 		if n < 0 {
 			doc.Errorf(path, "want 0 (no limit of its own) or more here, not %d", n)
@@ -285,6 +295,13 @@ const (
 // UnmarshalText accepts exactly deny and allow.
 func (o *onError) UnmarshalText(text []byte) error {
 	return oneOf(o, text, onErrorDeny, onErrorAllow)
+}
+
+type sniMode proxy.SNIMode
+
+// UnmarshalText accepts exactly require, verify and off.
+func (m *sniMode) UnmarshalText(text []byte) error {
+	return oneOf(m, text, sniMode(proxy.SNIRequire), sniMode(proxy.SNIVerify), sniMode(proxy.SNIOff))
 }
 
 type logFormat string

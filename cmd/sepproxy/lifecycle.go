@@ -48,6 +48,7 @@ func (c *config) proxyLimits() proxy.Limits {
 	l := proxy.Limits{
 		Connections:          c.Limits.Connections,
 		ConnectionsPerClient: c.Limits.ConnectionsPerClient,
+		RequestsPerClient:    c.Limits.RequestsPerClient,
 		HeaderBytes:          int(c.Limits.HeaderBytes),
 	}
 	if l.Connections == 0 {

@@ -103,9 +103,11 @@ func (in *instance) open(stdout io.Writer) (err error) {
 	in.proxy = proxy.New(proxy.Config{
 		Policy: in.store.Current, Record: in.record, PassUnrecorded: c.Audit.OnError == onErrorAllow,
 		Upstream: proxy.Upstream{Hosts: c.hosts, Resolvers: c.resolvers, AllowCIDRs: c.Upstream.AllowCIDRs},
+		SNI:      proxy.SNIMode(c.Tunnel.SNI),
 		Timeouts: proxy.Timeouts{
 			Header: time.Duration(c.Timeouts.Header), Connect: time.Duration(c.Timeouts.Connect),
-			KeepAlive: time.Duration(c.Timeouts.KeepAlive), Idle: time.Duration(c.Timeouts.Idle)},
+			ClientHello: time.Duration(c.Timeouts.ClientHello),
+			KeepAlive:   time.Duration(c.Timeouts.KeepAlive), Idle: time.Duration(c.Timeouts.Idle)},
 		Limits:  c.proxyLimits(),
 		Log:     in.log,
 		Metrics: proxy.Metrics{Request: in.countRequest, TunnelBytes: in.countBytes, Dial: in.countDial},
