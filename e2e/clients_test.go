@@ -158,7 +158,7 @@ func (s *stage) compareTrail(all []*audit.Record) {
 	}
 	var got []string
 	for _, e := range entriesOf(all) {
-		ours := strings.HasSuffix(e.host, tracker) || e.host == always || e.host == plainHost
+		ours := e.host == tracker && e.path != "/favicon.ico" || e.host == always || e.host == plainHost
 		if s.browser && !ours && !e.documented && e.verdict == "deny" {
 			s.t.Logf("the browser asked for %s by itself", e.address())
 			continue
