@@ -149,6 +149,30 @@ func (r *register) wait(ctx context.Context) {
 	}
 }
 
+// listeners are what connections are accepted from, until they are closed together.
+type listeners struct {
+	mu     sync.Mutex
+	open   []net.Listener
+	closed bool
+}
+
+// add gives false once they are closed.
+func (ls *listeners) add(l net.Listener) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.open = append(ls.open, l)
+	return !ls.closed
+}
+
+func (ls *listeners) close() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.closed = true
+	for _, l := range ls.open {
+		_ = l.Close()
+	}
+}
+
 // handover is the net.Listener through which net/http gets the connections that are its.
 type handover struct {
 	conns chan net.Conn

@@ -72,7 +72,7 @@ type Server struct {
 	active   register
 	rate     rateLimit
 	draining atomic.Bool
-	listener atomic.Pointer[net.Listener]
+	accepts  listeners
 	plain    *http.Server
 	handover *handover
 	forward  http.Handler
@@ -140,10 +140,13 @@ func (s *Server) TunnelsActive() int { return s.active.tunnels() }
 // ConnectionsActive is how many client connections are open, tunnels included.
 func (s *Server) ConnectionsActive() int { return s.conns.count() }
 
-// Serve accepts connections from l until Shutdown, and then returns nil. It closes l.
+// Serve accepts connections from l until Shutdown, and then returns nil. It closes l. It may be
+// called for several listeners at once.
 func (s *Server) Serve(l net.Listener) error {
-	s.listener.Store(&l)
 	defer l.Close()
+	if !s.accepts.add(l) {
+		return nil
+	}
 	var pause time.Duration
 	for {
 		conn, err := l.Accept()
@@ -233,9 +236,7 @@ func (s *Server) PolicyChanged() {
 // after every outcome was recorded.
 func (s *Server) Shutdown(ctx context.Context) int {
 	s.draining.Store(true)
-	if l := s.listener.Load(); l != nil {
-		_ = (*l).Close()
-	}
+	s.accepts.close()
 	s.plain.SetKeepAlivesEnabled(false)
 	s.active.wait(ctx)
 	s.rate.flush()
