@@ -87,6 +87,7 @@ policy: {path: policy.yaml}
 audit: {path: %q, sync: never%s}
 upstream: {hosts: {%s}}
 timeouts: {drain: %s}
+limits: {requests_per_client: 0}
 log: {format: json}
 `, s.listen, s.audit, s.more, strings.Join(hosts, ", "), s.drain))
 	p.writeFile("policy.yaml", s.policy)

@@ -3,72 +3,8 @@
 package e2e_test
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"net/http"
-	"slices"
-	"strings"
 )
-
-// updates plays LiveUpdate over HTTP: one connection, the file as a whole, in ranges, not again
-// what is known, and only its head.
-func (s *site) updates(m *machine) error {
-	l, err := m.line()
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	size := len(s.update)
-	for _, step := range []struct {
-		method, query, fields string
-		status                int
-		content               []byte
-	}{
-		{"GET", "", "", http.StatusOK, s.update},
-		{"GET", "?token=secret", "", http.StatusOK, s.update},
-		{"HEAD", "", "", http.StatusOK, nil},
-		{"GET", "", "If-None-Match: " + updateTag + "\r\n", http.StatusNotModified, nil},
-		{"GET", "", "Range: bytes=0-99999\r\n", http.StatusPartialContent, s.update[:100_000]},
-		{"GET", "", "Range: bytes=100000-\r\nIf-Range: " + updateTag + "\r\n", http.StatusPartialContent, s.update[100_000:]},
-		{"GET", "", "Range: bytes=-1\r\n", http.StatusPartialContent, s.update[size-1:]},
-		{"GET", "", fmt.Sprintf("Range: bytes=%d-\r\n", size), http.StatusRequestedRangeNotSatisfiable, []byte("invalid range: failed to overlap\n")},
-	} {
-		e := entry{verdict: "allow", reason: "catalog", documented: true, services: []string{"sepm.liveupdate"}}
-		a, err := l.ask(e, step.method, liveHTTP, updates+step.query, step.fields, nil)
-		if err != nil {
-			return err
-		}
-		if a.status != step.status || !bytes.Equal(a.content, step.content) {
-			return fmt.Errorf("%s with %q: status %d and %d bytes, want %d and the same %d bytes",
-				step.method, step.fields, a.status, len(a.content), step.status, len(step.content))
-		}
-		if via := a.header.Get("Via"); !strings.HasSuffix(via, " sepproxy") {
-			return fmt.Errorf("the answer came with Via %q", via)
-		}
-	}
-	return nil
-}
-
-// certificateStatus asks what a local rule allows, with content both ways.
-func certificateStatus(m *machine) error {
-	l, err := m.line()
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	e := entry{verdict: "allow", reason: "local_rule", services: []string{"local.status"}}
-	question := random(300)
-	a, err := l.ask(e, "POST", statuses, "/status/7", "", question)
-	if err != nil {
-		return err
-	}
-	slices.Reverse(question)
-	if want := slices.Concat(question, question); !bytes.Equal(a.content, want) {
-		return fmt.Errorf("%d bytes of status are not the %d expected", len(a.content), len(want))
-	}
-	return nil
-}
 
 // connects is what a refused CONNECT to port 443 has in the trail.
 func connects(host, reason string, services ...string) entry {
