@@ -223,6 +223,7 @@ func (s *site) dial() *net.TCPConn {
 func (s *site) send(raw string) string {
 	s.t.Helper()
 	c := s.dial()
+	defer c.Close()
 	if _, err := io.WriteString(c, raw); err != nil {
 		s.t.Fatal(err)
 	}

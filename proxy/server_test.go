@@ -359,13 +359,13 @@ func TestMetricsCountOnceWithTheFinalVerdict(t *testing.T) {
 	_ = c.Close()
 	s.ended(1, "")
 	_ = s.connect("storage.googleapis.com:443", "").Close()
+	s.ended(2, "")
 	s.send("CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n")
 	for _, want := range []label{{"allow", "catalog", "agent.insight"}, {"allow", "catalog", "shared"}, {"deny", "not_listed", "none"}} {
 		if got := <-counted; got != want {
 			t.Errorf("counted %v, want %v", got, want)
 		}
 	}
-	s.ended(2, "")
 	eventually(t, "closing the tunnels", func() bool { return s.server.TunnelsActive() == 0 && s.server.ConnectionsActive() == 0 })
 }
 
