@@ -108,7 +108,7 @@ func (c *compiler) versions() {
 
 func (c *compiler) clients() {
 	if !c.given("clients", c.file.Clients == nil) {
-		c.policy.clients = privateClients()
+		c.policy.clients, c.policy.defaultClients = privateClients(), true
 		return
 	}
 	names, prefixes := map[string]int{}, map[netip.Prefix]string{}

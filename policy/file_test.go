@@ -105,9 +105,9 @@ allow:
 		t.Fatal(err)
 	}
 	want := `p.yaml:3:33: client "world" is everybody on the network 0.0.0.0/0
-p.yaml:5:11: https://*.example.net allows every name below example.net
+p.yaml:5:11: https://*.example.net allows every name below example.net; each is resolved, so names alone can carry data out
 p.yaml:6:11: http://x.example.net allows every path, readable and changeable on the way: name a path if you can
-p.yaml:1:7: mode observe lets unlisted requests pass until 2026-12-01T00:00:00Z
+p.yaml:1:7: mode observe lets unlisted requests pass until 2026-12-01T00:00:00Z, and resolves their names, which alone can carry data out
 p.yaml: hosts that serve other customers of their cloud too are allowed, and nothing inside TLS can tell them apart: both.example.com`
 	if got := strings.Join(p.Warnings(), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

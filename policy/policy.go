@@ -23,9 +23,10 @@ type Policy struct {
 	until     time.Time
 	observed  observed
 
-	keepRevoked bool
-	revision    string
-	warnings    []string
+	keepRevoked    bool
+	defaultClients bool
+	revision       string
+	warnings       []string
 }
 
 // observed says which unlisted hosts may pass in observe mode.
@@ -175,6 +176,10 @@ func (p *Policy) ObserveUntil() (time.Time, bool) {
 // KeepRevoked tells whether tunnels and downloads that a reload no longer allows stay open
 // (on_revoke: keep).
 func (p *Policy) KeepRevoked() bool { return p != nil && p.keepRevoked }
+
+// DefaultClients tells whether policy.yaml leaves clients out, so that every private address may
+// use the proxy.
+func (p *Policy) DefaultClients() bool { return p != nil && p.defaultClients }
 
 // Catalog gives the catalog that the policy is compiled from; nil for a nil or zero Policy.
 func (p *Policy) Catalog() *catalog.Catalog {

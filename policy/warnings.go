@@ -53,7 +53,7 @@ func (c *compiler) warnRules() {
 	for i := range c.allows {
 		a := &c.allows[i]
 		if base, wild := strings.CutPrefix(a.key.host, "*."); wild {
-			c.warning(a.path+".url", "%s allows every name below %s", a.key, base)
+			c.warning(a.path+".url", "%s allows every name below %s; each is resolved, so names alone can carry data out", a.key, base)
 		}
 		if a.sniOff {
 			c.warning(a.path+".sni", "whatever a client sends passes to %s: nothing checks that it is TLS for that name", a.key.host)
@@ -69,7 +69,7 @@ func (c *compiler) warnObserve() {
 	switch {
 	case !p.observing:
 	case c.now.Before(p.until):
-		c.warning("mode", "mode observe lets unlisted requests pass until %s", p.until.Format(time.RFC3339))
+		c.warning("mode", "mode observe lets unlisted requests pass until %s, and resolves their names, which alone can carry data out", p.until.Format(time.RFC3339))
 	default:
 		c.warning("observe.until", "observation ended at %s: the mode is enforce", p.until.Format(time.RFC3339))
 	}

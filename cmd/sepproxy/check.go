@@ -40,7 +40,7 @@ func check(w io.Writer, load func() (*config, error)) error {
 	if err != nil {
 		return invalid(w, err)
 	}
-	for _, warning := range p.Warnings() {
+	for _, warning := range c.warnings(p) {
 		fmt.Fprintf(w, "%s (warning)\n", warning)
 	}
 	services := p.InForce()

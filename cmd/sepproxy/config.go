@@ -31,6 +31,7 @@ type config struct {
 	Limits   limitsConfig   `yaml:"limits"`
 	Log      logConfig      `yaml:"log"`
 
+	doc       *strictyaml.Document        // the file; nil for the defaults
 	hosts     map[string][]netip.AddrPort // Upstream.Hosts, read
 	resolvers []netip.AddrPort            // Upstream.Resolvers, read
 }
@@ -128,6 +129,7 @@ func loadConfig(path string) (*config, error) {
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
+	c.doc = doc
 	// Relative paths count from the file that names them, wherever the process was started.
 	dir := filepath.Dir(path)
 	c.Policy.Path = relativeTo(dir, c.Policy.Path)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -28,6 +32,23 @@ func newLogger(c logConfig, w io.Writer) *zap.Logger {
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), c.Level))
 }
+
+// limitMemory keeps the Go runtime below the memory limit of the cgroup that it is in, if there is
+// one and GOMEMLIMIT does not say otherwise, so that load costs garbage collection and not the process.
+func (in *instance) limitMemory() {
+	limit, err := memlimit.Set(memlimit.WithRatio(memoryShare))
+	switch {
+	case errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrNoLimit), errors.Is(err, memlimit.ErrCgroupsNotSupported):
+	case err != nil:
+		in.log.Warn("finding the memory limit of the cgroup", zap.Error(err))
+	case limit < math.MaxInt64:
+		in.log.Info("memory limit", zap.String("soft", humanize.IBytes(uint64(limit))))
+	}
+}
+
+// memoryShare is the part of a memory limit that the Go runtime may take; the rest is the kernel's
+// and the stacks'.
+const memoryShare = 0.9
 
 func openTrail(c auditConfig, stdout io.Writer, failed func(error)) (*audit.Log, error) {
 	host, err := os.Hostname()
@@ -97,7 +118,7 @@ func (in *instance) tellPolicy(p *policy.Policy) error {
 	mode := p.Mode(time.Now())
 	in.log.Info("policy in force", zap.String("revision", p.Revision()), zap.String("mode", mode),
 		zap.String("file", in.policyName()), zap.Int("services", len(services)), zap.Int("endpoints", endpoints))
-	for _, w := range p.Warnings() {
+	for _, w := range in.config.warnings(p) {
 		in.log.Warn("policy", zap.String("warning", w))
 	}
 	r := lifecycle("configuration", audit.LifecyclePolicyLoaded, fmt.Sprintf(

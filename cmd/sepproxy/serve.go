@@ -66,6 +66,8 @@ func serve(ctx context.Context, c *config, stdout, stderr io.Writer) (err error)
 	defer signal.Stop(signals)
 	in := &instance{config: c, log: newLogger(c.Log, stderr), failed: make(chan error, len(c.Listen)+1)}
 	defer func() { _ = in.log.Sync() }() // standard error needs none
+	defer zap.RedirectStdLog(in.log.Named("net/http"))()
+	in.limitMemory()
 	if err := in.open(stdout); err != nil {
 		return err
 	}
@@ -186,10 +188,16 @@ func (in *instance) announce(s sockets) error {
 		in.log.Info("listening for metrics and health", zap.Stringer("address", s.admin.Addr()))
 	}
 	in.log.Info("audit trail", zap.String("path", in.config.Audit.Path), zap.String("on_error", string(in.config.Audit.OnError)))
-	if err := in.record(in.startRecord()); err != nil {
-		return fmt.Errorf("recording the start: %w", err)
+	for _, err := range []error{in.record(in.startRecord()), in.tellPolicy(p)} {
+		switch {
+		case err == nil:
+		case in.config.Audit.OnError == onErrorDeny:
+			return fmt.Errorf("recording the start: %w", err)
+		default:
+			in.auditFailed(err)
+		}
 	}
-	return in.tellPolicy(p)
+	return nil
 }
 
 // start serves, watches the policy's files, and looks after the end of an observation.
