@@ -229,6 +229,8 @@ func (f *forwarding) failureOf(err error) policy.Reason {
 		return failClientReset
 	case errors.As(err, new(dialError)):
 		return failureOf(err, failConnect)
+	case f.origin.wasIdle():
+		return failIdle
 	}
 	return failureOf(err, failUpstreamReset)
 }

@@ -31,6 +31,7 @@ type originConn struct {
 	ready   []byte   // checked, for net/http to read
 	broken  error    // what ended it
 	options []string // values of Connection in the last head
+	idled   bool     // nothing moved for too long; net/http does not always say so
 }
 
 // errUnasked is what ends a connection on which a server sends what nobody asked for.
@@ -63,7 +64,8 @@ func (o *originConn) Write(p []byte) (int, error) {
 	o.target = ""
 	o.mu.Unlock()
 	if target == "" {
-		return o.Conn.Write(p)
+		n, err := o.Conn.Write(p)
+		return n, o.note(err)
 	}
 	method, rest, ok := bytes.Cut(p, []byte(" / "))
 	if !ok {
@@ -71,9 +73,29 @@ func (o *originConn) Write(p []byte) (int, error) {
 	}
 	whole := bytes.Join([][]byte{method, []byte(target), rest}, []byte(" "))
 	if _, err := o.Conn.Write(whole); err != nil {
-		return 0, err
+		return 0, o.note(err)
 	}
 	return len(p), nil
+}
+
+// note remembers that an error was a time-out.
+func (o *originConn) note(err error) error {
+	if isTimeout(err) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.idled = true
+	}
+	return err
+}
+
+// wasIdle tells whether nothing moved for too long. A nil originConn was not.
+func (o *originConn) wasIdle() bool {
+	if o == nil {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.idled
 }
 
 // Read is net/http's: an answer's head once it is complete and checked, content as it comes.
@@ -85,7 +107,7 @@ func (o *originConn) Read(p []byte) (int, error) {
 		o.extend()
 		n, err := o.Conn.Read(p)
 		if n == 0 {
-			return 0, err
+			return 0, o.note(err)
 		}
 		if n = o.examine(p[:n]); n > 0 {
 			return n, nil
