@@ -16,7 +16,7 @@ import (
 type StoreOptions struct {
 	// Applied is called after a policy has been replaced by another; neither is nil. The first
 	// policy is not announced.
-	Applied func(old, new *Policy)
+	Applied func(before, after *Policy)
 	// Rejected is called when the files hold no policy, once for each content of theirs; the
 	// policy in force stays.
 	Rejected func(err error)
@@ -52,7 +52,7 @@ func NewStore(path string, opts StoreOptions) (*Store, error) {
 	s.current.Store(nothing)
 	src, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.reject(fingerprintOf(src, err), s.missing(err))
+		_ = s.reject(fingerprintOf(src, err), s.missing(err)) // Rejected was told; waiting is no error
 		return s, nil
 	}
 	if err != nil {

@@ -22,13 +22,13 @@ func (s *Server) connect(c *clientConn, early []byte) {
 	t := s.decide(c, target, c.head.method)
 	c.head = head{} // as above
 	if reason := t.refusal(); reason != "" {
-		s.refuse(c, t, reason)
+		s.answer(c, t, reason, "")
 		return
 	}
 	origin, early, err := s.dialWatching(c, t, early)
 	if err != nil {
 		t.fail(failureOf(err, failConnect))
-		s.refuse(c, t, t.failed())
+		s.answer(c, t, t.failed(), "")
 		return
 	}
 	s.relay(c, t, origin, early)
@@ -81,11 +81,6 @@ func (t *transaction) refusal() policy.Reason {
 		return t.verdict.Reason
 	}
 	return t.failed()
-}
-
-// refuse answers a request that got no further, and closes the connection.
-func (s *Server) refuse(c *clientConn, t *transaction, reason policy.Reason) {
-	s.answer(c, t, reason, "")
 }
 
 // refuseMalformed records and answers a request that cannot be understood. why becomes part of the
