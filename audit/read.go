@@ -84,7 +84,7 @@ func (l *lineReader) next() (fileLine, error) {
 			part, line.long = part[:room], true
 		}
 		l.raw = append(l.raw, part...)
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err == io.EOF && len(l.raw) > 0 {

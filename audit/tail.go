@@ -46,7 +46,7 @@ func Tail(ctx context.Context, w io.Writer, path string, view View) error {
 			return nil
 		case <-tick.C:
 		case <-watcher.Events:
-		case <-watcher.Errors: // an overflow: advance looks at everything anyway
+		case <-watcher.Errors: //nolint:errcheck // an overflow: advance looks at everything anyway
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (t *tail) drain() error {
 		if err == io.EOF {
 			return nil
 		}
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil {

@@ -155,7 +155,8 @@ func (c *collector) outcome(e *event) {
 
 // rows gives every tally that an event counts in, each once. They are valid until the next call.
 func (c *collector) rows(e *event) []*tally {
-	rows := append(c.scratch[:0], &c.total)
+	rows := c.scratch[:0]
+	rows = append(rows, &c.total)
 	for _, id := range e.services {
 		row := c.services.at(id, Other)
 		if slices.Contains(rows, row) {
