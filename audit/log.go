@@ -145,6 +145,20 @@ func (l *Log) Write(r *Record) error {
 	return nil
 }
 
+// Ready tells why a record could not be written now, and nil if one could. After a failure it tries,
+// by writing the audit_resumed record that is due.
+func (l *Log) Ready() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	if l.unrecorded == l.tip.told {
+		return nil
+	}
+	return l.prepare()
+}
+
 // append gives the batch to wait for, nil if there is nothing to wait for. mu is held.
 func (l *Log) append(r *Record) (*batch, error) {
 	if l.closed || l.stopped && r.Sepproxy.Lifecycle == LifecycleAuditDeleted {
@@ -238,6 +252,9 @@ func (l *Log) hand(line []byte) error {
 // mend opens the file if none is open and cuts off what stands in it behind tip. mu is held.
 func (l *Log) mend() error {
 	if l.file == nil {
+		if err := l.rejoin(); err != nil {
+			return err
+		}
 		f, err := l.open(l.opts.Path)
 		if err != nil {
 			return err

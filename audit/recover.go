@@ -81,6 +81,26 @@ func (l *Log) currentEnd() (e end, aside string, err error) {
 	return e, filepath.Base(aside), nil
 }
 
+// rejoin looks at what stands where a new file is to begin. That may be the end of this trail, whose
+// directory was away for a while: then it goes on there. Anything else is somebody's, and is left
+// alone. mu is held.
+func (l *Log) rejoin() error {
+	info, err := os.Stat(l.opts.Path)
+	if err != nil || info.Size() == 0 || l.tip.size > 0 || l.toStdout() {
+		return nil // opening it tells what is wrong, if anything is
+	}
+	e, err := endOf(l.opts.Path)
+	if err != nil {
+		return err
+	}
+	if e.last == nil || e.last.Event.Sequence != l.tip.sequence || e.chain != l.tip.chain {
+		return fmt.Errorf("another file stands at %s and is not empty: move it elsewhere", l.opts.Path)
+	}
+	l.tip.size = e.size
+	l.durable = l.tip
+	return l.findFirst(l.opts.Path)
+}
+
 // setAside moves everything behind size into a new file, durable there before it is cut off here.
 func setAside(f *os.File, size int64, name string) error {
 	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, filePerm)

@@ -305,6 +305,57 @@ func TestReopenDoesNotWriteIntoAnothersFile(t *testing.T) {
 	}
 }
 
+// After a reopen that failed, what stands at the path when it can be opened again is this trail or
+// somebody's: neither is emptied.
+func TestWhatIsThereAfterAFailedReopenIsKept(t *testing.T) {
+	begin := func(t *testing.T) (l *Log, dir string) {
+		dir = filepath.Join(t.TempDir(), "trail")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l = openLog(t, Options{Path: filepath.Join(dir, "audit.jsonl"), Sync: SyncAlways})
+		write(t, l, 3)
+		if err := os.Rename(dir, dir+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Reopen(); err == nil {
+			t.Fatal("reopened in a directory that is not there")
+		}
+		if l.Write(decision()) == nil || l.Ready() == nil {
+			t.Fatal("a record was written though there is no directory")
+		}
+		return l, dir
+	}
+	t.Run("the trail comes back", func(t *testing.T) {
+		l, dir := begin(t)
+		if err := os.Rename(dir+".away", dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+		write(t, l, 1)
+		all := records(t, l.opts.Path)
+		if len(all) != 5 || all[3].Sepproxy.Lifecycle != LifecycleAuditResumed || all[3].Sepproxy.Resumed.Unrecorded != 1 {
+			t.Errorf("%d records, want the three, one of what is missing, one more", len(all))
+		}
+		mustVerify(t, l.opts.Path)
+	})
+	t.Run("another's file is there", func(t *testing.T) {
+		l, dir := begin(t)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, l.opts.Path, `{"milk":1}`)
+		if l.Write(decision()) == nil {
+			t.Error("a record was written into another's file")
+		}
+		if got := readLines(t, l.opts.Path); len(got) != 1 || !strings.Contains(got[0], "milk") {
+			t.Errorf("the file now holds %q", got)
+		}
+	})
+}
+
 func TestWhichNamesBelongToATrail(t *testing.T) {
 	path := trailPath(t)
 	for _, name := range []string{

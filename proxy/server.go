@@ -140,6 +140,9 @@ func (s *Server) TunnelsActive() int { return s.active.tunnels() }
 // ConnectionsActive is how many client connections are open, tunnels included.
 func (s *Server) ConnectionsActive() int { return s.conns.count() }
 
+// Draining tells whether Shutdown was called.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
 // Serve accepts connections from l until Shutdown, and then returns nil. It closes l. It may be
 // called for several listeners at once.
 func (s *Server) Serve(l net.Listener) error {

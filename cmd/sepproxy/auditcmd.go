@@ -40,19 +40,31 @@ The exit code is 0 if the chain holds, 1 if not.` + filesHelp,
 		if err != nil {
 			return err
 		}
-		if files, err = trailOf(c, files); err != nil {
+		r, err := verify(cmd.Context(), c, files)
+		if err != nil {
 			return err
 		}
-		return verify(cmd.Context(), cmd.OutOrStdout(), files)
+		return printVerified(cmd.OutOrStdout(), r)
 	}
 	return cmd
 }
 
-func verify(ctx context.Context, w io.Writer, files []string) error {
-	r, err := audit.Verify(ctx, files)
-	if err != nil {
-		return failure{err}
+// verify checks the files named, or the whole of the configuration's trail: of that, nothing may be missing.
+func verify(ctx context.Context, c *config, files []string) (r audit.Result, err error) {
+	if len(files) > 0 {
+		r, err = audit.Verify(ctx, files)
+	} else if _, err := trailOf(c, nil); err != nil {
+		return r, err
+	} else {
+		r, err = audit.VerifyTrail(ctx, c.Audit.Path)
 	}
+	if err != nil {
+		err = failure{err}
+	}
+	return r, err
+}
+
+func printVerified(w io.Writer, r audit.Result) error {
 	for _, p := range r.Problems {
 		fmt.Fprintln(w, p)
 	}

@@ -223,8 +223,16 @@ func (in *instance) start(ctx context.Context, s sockets) {
 
 // ready tells why requests would all be refused now, or nil.
 func (in *instance) ready() error {
-	if in.store.Current().Revision() == "" {
+	switch {
+	case in.store.Current().Revision() == "":
 		return errors.New("there is no policy yet: everything is denied")
+	case in.proxy.Draining():
+		return errors.New("the proxy is stopping")
+	case in.config.Audit.OnError == onErrorAllow:
+		return nil
+	}
+	if err := in.trail.Ready(); err != nil {
+		return fmt.Errorf("nothing passes unrecorded: %w", err)
 	}
 	return nil
 }
