@@ -53,9 +53,10 @@ The exit code is 0 if the chain holds, 1 if not.` + filesHelp,
 func verify(ctx context.Context, c *config, files []string) (r audit.Result, err error) {
 	if len(files) > 0 {
 		r, err = audit.Verify(ctx, files)
-	} else if _, err := trailOf(c, nil); err != nil {
-		return r, err
 	} else {
+		if _, err := trailOf(c, nil); err != nil {
+			return r, err
+		}
 		r, err = audit.VerifyTrail(ctx, c.Audit.Path)
 	}
 	if err != nil {
