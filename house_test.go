@@ -25,13 +25,14 @@ var arrows = map[string][]string{
 	"catalog":             {"internal/strictyaml"},
 	"audit":               {},
 	"policy":              {"catalog", "internal/strictyaml"},
-	"proxy":               {"audit", "catalog", "policy", "proxy/hello", "proxy/tunnel"},
+	"proxy":               {"audit", "catalog", "policy", "proxy/hello", "proxy/tunnel", "proxy/upstream"},
 	"proxy/hello":         {},
 	"proxy/tunnel":        {},
+	"proxy/upstream":      {},
 	"report":              {"audit", "catalog"},
 	"admin":               {},
 	"e2e":                 {},
-	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "report"},
+	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report"},
 }
 
 // Budgets in lines. What is over them wants to be two things.

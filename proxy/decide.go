@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sepproxy/sepproxy/policy"
+	"github.com/sepproxy/sepproxy/proxy/upstream"
 )
 
 // decide judges a request and records the decision: there is no other way to be served, and none
@@ -77,8 +78,8 @@ func (s *Server) condition(c *clientConn) policy.Reason {
 func (t *transaction) resolve() error {
 	ctx, cancel := context.WithTimeout(t.ctx, t.server.cfg.Timeouts.Connect)
 	defer cancel()
-	addresses, err := t.server.cfg.Upstream.Resolve(ctx, t.request.Target.Host, t.request.Target.Port)
-	if errors.Is(err, errForbidden) {
+	addresses, err := t.server.upstream.Resolve(ctx, t.request.Target.Host, t.request.Target.Port)
+	if errors.Is(err, upstream.ErrForbidden) {
 		t.verdict.Allow, t.verdict.Reason, t.verdict.Would = false, policy.ReasonAddressForbidden, ""
 		return nil
 	}

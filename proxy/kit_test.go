@@ -21,6 +21,7 @@ import (
 	"github.com/sepproxy/sepproxy/catalog"
 	"github.com/sepproxy/sepproxy/policy"
 	"github.com/sepproxy/sepproxy/proxy"
+	"github.com/sepproxy/sepproxy/proxy/upstream"
 )
 
 // patience is how long a test waits for what has to happen.
@@ -100,7 +101,7 @@ func newSite(t testing.TB, policyYAML string, hosts map[string]string, change ..
 	cfg := proxy.Config{
 		Policy:   s.policy.Load,
 		Record:   s.trail.write,
-		Upstream: proxy.Upstream{Hosts: map[string][]netip.AddrPort{}},
+		Upstream: upstream.Config{Hosts: map[string][]netip.AddrPort{}},
 		Timeouts: proxy.Timeouts{Header: patience, Connect: patience, ClientHello: patience, KeepAlive: time.Minute, Idle: time.Minute},
 		Limits:   proxy.Limits{HeaderBytes: 32 << 10},
 		SNI:      proxy.SNIOff, // most origins here just echo

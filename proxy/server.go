@@ -2,7 +2,7 @@
 //
 // It is an explicit HTTP/1.1 forward proxy. Every request takes the same way: its head is parsed
 // (client.go, head.go), it is judged and the decision recorded (decide.go), its addresses are
-// dialled (upstream.go), and it is carried: a CONNECT as a tunnel (connect.go, package tunnel),
+// dialled (package upstream), and it is carried: a CONNECT as a tunnel (connect.go, package tunnel),
 // anything else through goproxy over a transport of our own (forward.go, transport.go). How it
 // ended is recorded in transaction.go.
 package proxy
@@ -21,6 +21,7 @@ import (
 
 	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/policy"
+	"github.com/sepproxy/sepproxy/proxy/upstream"
 )
 
 // Config is what a Server needs. It is not changed after New.
@@ -31,7 +32,7 @@ type Config struct {
 	Record func(*audit.Record) error
 	// PassUnrecorded is on_error: allow. What cannot be recorded passes all the same.
 	PassUnrecorded bool
-	Upstream       Upstream
+	Upstream       upstream.Config // its Timeout and KeepAlive are set from Timeouts
 	SNI            SNIMode
 	Timeouts       Timeouts
 	Limits         Limits
@@ -76,7 +77,7 @@ type Server struct {
 	plain    *http.Server
 	handover *handover
 	forward  http.Handler
-	dialer   net.Dialer
+	upstream *upstream.Upstream
 	trips    *http.Transport
 }
 
@@ -87,7 +88,8 @@ func New(cfg Config) *Server {
 	s.conns.init(cfg.Limits)
 	s.active.init()
 	s.rate = rateLimit{limit: cfg.Limits.RequestsPerClient, record: s.recordFlood}
-	s.dialer = net.Dialer{KeepAlive: orNever(cfg.Timeouts.KeepAlive)}
+	cfg.Upstream.Timeout, cfg.Upstream.KeepAlive = cfg.Timeouts.Connect, cfg.Timeouts.KeepAlive
+	s.upstream = upstream.New(cfg.Upstream)
 	s.trips = s.newTransport()
 	s.forward = s.newForwarder()
 	s.plain = &http.Server{
@@ -127,18 +129,14 @@ func (cfg Config) withSafeDefaults() Config {
 	return cfg
 }
 
-func orNever(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
-}
-
 // TunnelsActive is how many tunnels are open.
 func (s *Server) TunnelsActive() int { return s.active.tunnels() }
 
 // ConnectionsActive is how many client connections are open, tunnels included.
 func (s *Server) ConnectionsActive() int { return s.conns.count() }
+
+// Refuse keeps names from leading to an address that this process listens on. Serve does it for its own.
+func (s *Server) Refuse(listener net.Addr) error { return s.upstream.Refuse(listener) }
 
 // Draining tells whether Shutdown was called.
 func (s *Server) Draining() bool { return s.draining.Load() }
@@ -147,6 +145,9 @@ func (s *Server) Draining() bool { return s.draining.Load() }
 // called for several listeners at once.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
+	if err := s.Refuse(l.Addr()); err != nil {
+		return err
+	}
 	if !s.accepts.add(l) {
 		return nil
 	}

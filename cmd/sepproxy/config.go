@@ -68,6 +68,7 @@ type upstreamConfig struct {
 	Resolvers  []string            `yaml:"resolvers"`
 	Hosts      map[string][]string `yaml:"hosts"`
 	AllowCIDRs []netip.Prefix      `yaml:"allow_cidrs"`
+	Bind       []netip.Addr        `yaml:"bind"`
 }
 
 type tunnelConfig struct {

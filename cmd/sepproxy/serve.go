@@ -20,6 +20,7 @@ import (
 	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/policy"
 	"github.com/sepproxy/sepproxy/proxy"
+	"github.com/sepproxy/sepproxy/proxy/upstream"
 )
 
 func serveCommand() *cobra.Command {
@@ -104,7 +105,7 @@ func (in *instance) open(stdout io.Writer) (err error) {
 	}
 	in.proxy = proxy.New(proxy.Config{
 		Policy: in.store.Current, Record: in.record, PassUnrecorded: c.Audit.OnError == onErrorAllow,
-		Upstream: proxy.Upstream{Hosts: c.hosts, Resolvers: c.resolvers, AllowCIDRs: c.Upstream.AllowCIDRs},
+		Upstream: upstream.Config{Hosts: c.hosts, Resolvers: c.resolvers, AllowCIDRs: c.Upstream.AllowCIDRs, Bind: c.Upstream.Bind},
 		SNI:      proxy.SNIMode(c.Tunnel.SNI),
 		Timeouts: proxy.Timeouts{
 			Header: time.Duration(c.Timeouts.Header), Connect: time.Duration(c.Timeouts.Connect),
@@ -185,6 +186,9 @@ func (in *instance) announce(s sockets) error {
 		in.log.Info("listening for clients", zap.Stringer("address", ln.Addr()))
 	}
 	if s.admin != nil {
+		if err := in.proxy.Refuse(s.admin.Addr()); err != nil {
+			return err
+		}
 		in.log.Info("listening for metrics and health", zap.Stringer("address", s.admin.Addr()))
 	}
 	in.log.Info("audit trail", zap.String("path", in.config.Audit.Path), zap.String("on_error", string(in.config.Audit.OnError)))

@@ -1,0 +1,148 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// attemptDelay is how long one address is tried alone before the next one is tried beside it
+// (RFC 8305 §5).
+const attemptDelay = 250 * time.Millisecond
+
+// Dial connects to the first of the addresses that answers; the caller closes the connection. The
+// addresses are those that Resolve gave. The error joins those of all attempts.
+func (u *Upstream) Dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, error) {
+	if len(addresses) == 1 {
+		return u.dialOne(ctx, addresses[0])
+	}
+	return u.race(ctx, interleaved(addresses))
+}
+
+// interleaved puts the families in turn, IPv6 first (RFC 8305 §4).
+func interleaved(addresses []netip.AddrPort) []netip.AddrPort {
+	var families [2][]netip.AddrPort
+	for _, a := range addresses {
+		i := 0
+		if a.Addr().Is4() {
+			i = 1
+		}
+		families[i] = append(families[i], a)
+	}
+	out := make([]netip.AddrPort, 0, len(addresses))
+	for i := range addresses {
+		for _, f := range families {
+			if i < len(f) {
+				out = append(out, f[i])
+			}
+		}
+	}
+	return out
+}
+
+type attempt struct {
+	conn net.Conn
+	err  error
+}
+
+// race tries the addresses one after the other, each a little after the one before or as soon as
+// that has failed. It returns when every attempt has ended.
+func (u *Upstream) race(ctx context.Context, addresses []netip.AddrPort) (won net.Conn, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan attempt)
+	running := 0
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var failures []error
+	for running > 0 || len(addresses) > 0 && ctx.Err() == nil {
+		select {
+		case <-next.C:
+			if len(addresses) == 0 || ctx.Err() != nil {
+				continue
+			}
+			to := addresses[0]
+			addresses = addresses[1:]
+			running++
+			go func() {
+				conn, err := u.dialOne(ctx, to)
+				ended <- attempt{conn, err}
+			}()
+			next.Reset(attemptDelay)
+		case a := <-ended:
+			running--
+			switch {
+			case a.err != nil:
+				failures = append(failures, a.err)
+				next.Reset(0)
+			case won != nil:
+				_ = a.conn.Close() // it came second
+			default:
+				won = a.conn
+				cancel()
+			}
+		}
+	}
+	if won != nil {
+		return won, nil
+	}
+	return nil, errors.Join(append(failures, context.Cause(ctx))...)
+}
+
+// dialOne dials one address, from the source address whose turn it is; from the next one where that has
+// no port left.
+func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: u.cfg.KeepAlive}
+	if u.cfg.KeepAlive == 0 {
+		d.KeepAlive = -1
+	}
+	sources := u.turns.next(to.Addr())
+	if len(sources) == 0 {
+		return d.DialContext(ctx, "tcp", to.String())
+	}
+	d.Control = bindLate
+	var err error
+	for _, source := range sources {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+		var conn net.Conn
+		if conn, err = d.DialContext(ctx, "tcp", to.String()); err == nil || !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return conn, err
+		}
+	}
+	return nil, err
+}
+
+// turns hands out source addresses of one family in turn.
+type turns struct {
+	v4, v6 []netip.Addr
+	turn   *atomic.Uint32
+}
+
+func newTurns(bind []netip.Addr) turns {
+	t := turns{turn: new(atomic.Uint32)}
+	for _, a := range bind {
+		if a = a.Unmap(); a.Is4() {
+			t.v4 = append(t.v4, a)
+		} else {
+			t.v6 = append(t.v6, a)
+		}
+	}
+	return t
+}
+
+// next gives the source addresses for a destination, the one whose turn it is first.
+func (t *turns) next(to netip.Addr) []netip.Addr {
+	list := t.v6
+	if to.Is4() {
+		list = t.v4
+	}
+	if len(list) < 2 {
+		return list
+	}
+	start := int(t.turn.Add(1) % uint32(len(list)))
+	return append(append(make([]netip.Addr, 0, len(list)), list[start:]...), list[:start]...)
+}
