@@ -91,7 +91,6 @@ func exportHosts(w io.Writer, c *Catalog, _ Options) error {
 
 func exportCSV(w io.Writer, c *Catalog, o Options) error {
 	out := csv.NewWriter(w)
-	out.UseCRLF = true
 	rows := [][]string{{"group", "service", "scheme", "host", "port", "path", "versions", "title"}}
 	for s := range c.Services() {
 		for _, e := range s.Endpoints {

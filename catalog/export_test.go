@@ -65,7 +65,7 @@ func TestExportedJSONHasThePartsOfAnEndpoint(t *testing.T) {
 
 func TestExportedCSVHasARowPerEndpointOfEachService(t *testing.T) {
 	text := export(t, Builtin(), "csv", Options{Lang: "es"})
-	if !strings.HasPrefix(text, "group,service,scheme,host,port,path,versions,title\r\n") {
+	if !strings.HasPrefix(text, "group,service,scheme,host,port,path,versions,title\n") {
 		t.Errorf("the header is %.80q", text)
 	}
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()

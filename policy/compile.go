@@ -98,6 +98,9 @@ func (c *compiler) knownGroups() []string {
 func (c *compiler) versions() {
 	for i, text := range c.file.SEPVersions {
 		version, err := catalog.ParseVersion(text)
+		if text == "" && c.doc.Err() != nil {
+			continue // the value is of another type, which was told
+		}
 		if err != nil {
 			c.doc.Errorf(item("sep_versions", i), "%v", err)
 			continue

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -111,6 +112,10 @@ func (s *source) decode() *source {
 // compile compiles against the catalog that the file names; the error has the mistakes of both files.
 // It is to be called once, since it adds mistakes to the source.
 func (s *source) compile(now time.Time) (*Policy, error) {
+	if s.name != "" && len(bytes.TrimSpace(s.data)) == 0 {
+		// It would be every default, and it is what a file is for a moment while it is being written.
+		s.doc.Errorf("", "the file is empty: write mode: enforce if you want every default")
+	}
 	if s.catalogPath == "" {
 		return s.compileWith(catalog.Builtin(), now)
 	}

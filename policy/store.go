@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -106,7 +105,7 @@ func (s *Store) reload() error {
 	var p *Policy
 	if err == nil {
 		s.catalog = src.catalogPath
-		p, err = s.build(src)
+		p, err = src.compile(s.opts.Now())
 	} else {
 		err = s.missing(err)
 	}
@@ -119,15 +118,6 @@ func (s *Store) reload() error {
 		s.opts.Applied(old, p)
 	}
 	return nil
-}
-
-// build compiles. An empty file is a valid policy, and also what a file is for a moment when it is
-// written in place; it must not replace a narrower policy then.
-func (s *Store) build(src *source) (*Policy, error) {
-	if s.path != "" && len(bytes.TrimSpace(src.data)) == 0 {
-		return nil, fmt.Errorf("%s: the file is empty, as while it is being written: write mode: enforce if you want every default", s.path)
-	}
-	return src.compile(s.opts.Now())
 }
 
 // missing explains an error from reading the policy file.

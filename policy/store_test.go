@@ -87,7 +87,7 @@ func TestABadFileLeavesThePolicyInForce(t *testing.T) {
 
 func TestABadFileIsRejectedAgainAfterAGoodOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
-	write(t, path, "")
+	write(t, path, "mode: enforce")
 	s := openStore(t, path)
 	for range 2 {
 		write(t, path, "allow: [")
@@ -97,7 +97,7 @@ func TestABadFileIsRejectedAgainAfterAGoodOne(t *testing.T) {
 			t.Fatalf("rejected %d times", len(s.rejected))
 		}
 		<-s.rejected
-		write(t, path, "")
+		write(t, path, "mode: enforce")
 		s.check()
 	}
 }

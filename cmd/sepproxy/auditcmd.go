@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -51,6 +52,11 @@ The exit code is 0 if the chain holds, 1 if not.` + filesHelp,
 
 // verify checks the files named, or the whole of the configuration's trail: of that, nothing may be missing.
 func verify(ctx context.Context, c *config, files []string) (r audit.Result, err error) {
+	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			return r, failure{err}
+		}
+	}
 	if len(files) > 0 {
 		r, err = audit.Verify(ctx, files)
 	} else {

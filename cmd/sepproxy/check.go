@@ -33,11 +33,11 @@ var errInvalid = errors.New("the files cannot be used")
 
 func check(w io.Writer, load func() (*config, error)) error {
 	c, err := load()
-	if err != nil {
-		return invalid(w, err)
+	if c == nil {
+		return err
 	}
-	p, err := policy.Load(c.Policy.Path, time.Now())
-	if err != nil {
+	p, policyErr := policy.Load(c.Policy.Path, time.Now())
+	if err := mistakesOf(err, policyErr); err != nil {
 		return invalid(w, err)
 	}
 	for _, warning := range c.warnings(p) {
@@ -46,6 +46,22 @@ func check(w io.Writer, load func() (*config, error)) error {
 	services := p.InForce()
 	_, err = fmt.Fprintf(w, "ok: policy %s, mode %s, %d services\n", p.Revision(), p.Mode(time.Now()), len(services))
 	return err
+}
+
+// mistakesOf joins the mistakes of several files; an error of another kind goes before them.
+func mistakesOf(errs ...error) error {
+	var all strictyaml.Mistakes
+	for _, err := range errs {
+		mistakes, ok := errors.AsType[strictyaml.Mistakes](err)
+		if err != nil && !ok {
+			return err
+		}
+		all = append(all, mistakes...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
 }
 
 // invalid prints mistakes as the result that they are here.

@@ -67,7 +67,7 @@ type rotateConfig struct {
 type upstreamConfig struct {
 	Resolvers  []string            `yaml:"resolvers"`
 	Hosts      map[string][]string `yaml:"hosts"`
-	AllowCIDRs []netip.Prefix      `yaml:"allow_cidrs"`
+	AllowCIDRs []network           `yaml:"allow_cidrs"`
 	Bind       []netip.Addr        `yaml:"bind"`
 }
 
@@ -92,8 +92,8 @@ type limitsConfig struct {
 }
 
 type logConfig struct {
-	Level  zapcore.Level `yaml:"level"`
-	Format logFormat     `yaml:"format"`
+	Level  logLevel  `yaml:"level"`
+	Format logFormat `yaml:"format"`
 }
 
 // defaultConfig is what holds where config.yaml says nothing, or where there is none.
@@ -111,11 +111,12 @@ func defaultConfig() *config {
 			KeepAlive: duration(time.Minute), Idle: duration(time.Hour), Drain: duration(30 * time.Second),
 		},
 		Limits: limitsConfig{ConnectionsPerClient: 4096, RequestsPerClient: 1000, HeaderBytes: 32 << 10},
-		Log:    logConfig{Level: zapcore.InfoLevel, Format: logConsole},
+		Log:    logConfig{Level: "info", Format: logConsole},
 	}
 }
 
-// loadConfig reads the file at path; "" gives the defaults. Its error holds every mistake.
+// loadConfig reads the file at path; "" gives the defaults. Its error holds every mistake; the
+// config is what could be read all the same, nil where that was nothing.
 func loadConfig(path string) (*config, error) {
 	c := defaultConfig()
 	if path == "" {
@@ -127,9 +128,6 @@ func loadConfig(path string) (*config, error) {
 	}
 	doc := strictyaml.Decode(path, data, c)
 	c.check(doc)
-	if err := doc.Err(); err != nil {
-		return nil, err
-	}
 	c.doc = doc
 	// Relative paths count from the file that names them, wherever the process was started.
 	dir := filepath.Dir(path)
@@ -137,7 +135,7 @@ func loadConfig(path string) (*config, error) {
 	if doc.Has("audit.path") && c.Audit.Path != "-" {
 		c.Audit.Path = relativeTo(dir, c.Audit.Path)
 	}
-	return c, nil
+	return c, doc.Err()
 }
 
 func relativeTo(dir, path string) string {
@@ -237,6 +235,15 @@ func (c *config) readHosts(doc *strictyaml.Document) {
 	}
 }
 
+// allowed gives upstream.allow_cidrs.
+func (c *config) allowed() []netip.Prefix {
+	out := make([]netip.Prefix, len(c.Upstream.AllowCIDRs))
+	for i, n := range c.Upstream.AllowCIDRs {
+		out[i] = netip.Prefix(n)
+	}
+	return out
+}
+
 func addrPort(text string, port uint16) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return netip.AddrPortFrom(a, port), nil
@@ -305,6 +312,32 @@ type sniMode proxy.SNIMode
 // UnmarshalText accepts exactly require, verify and off.
 func (m *sniMode) UnmarshalText(text []byte) error {
 	return oneOf(m, text, sniMode(proxy.SNIRequire), sniMode(proxy.SNIVerify), sniMode(proxy.SNIOff))
+}
+
+type logLevel string
+
+// UnmarshalText accepts exactly debug, info, warn and error.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	return oneOf(l, text, "debug", "info", "warn", "error")
+}
+
+// zap gives the level as zap has it.
+func (l logLevel) zap() zapcore.Level {
+	level, _ := zapcore.ParseLevel(string(l)) // cannot fail: UnmarshalText and the default see to that
+	return level
+}
+
+// A network is a netip.Prefix with no bits set behind its length.
+type network netip.Prefix
+
+// UnmarshalText reads CIDR notation.
+func (n *network) UnmarshalText(text []byte) error {
+	p, err := netip.ParsePrefix(string(text))
+	if err != nil || p != p.Masked() {
+		return fmt.Errorf("want a network such as 10.20.0.0/16 here, not %q", text)
+	}
+	*n = network(p)
+	return nil
 }
 
 type logFormat string

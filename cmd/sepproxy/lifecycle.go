@@ -30,7 +30,7 @@ func newLogger(c logConfig, w io.Writer) *zap.Logger {
 		ec.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(ec)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), c.Level))
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), c.Level.zap()))
 }
 
 // limitMemory keeps the Go runtime below the memory limit of the cgroup that it is in, if there is

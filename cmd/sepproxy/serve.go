@@ -105,7 +105,7 @@ func (in *instance) open(stdout io.Writer) (err error) {
 	}
 	in.proxy = proxy.New(proxy.Config{
 		Policy: in.store.Current, Record: in.record, PassUnrecorded: c.Audit.OnError == onErrorAllow,
-		Upstream: upstream.Config{Hosts: c.hosts, Resolvers: c.resolvers, AllowCIDRs: c.Upstream.AllowCIDRs, Bind: c.Upstream.Bind},
+		Upstream: upstream.Config{Hosts: c.hosts, Resolvers: c.resolvers, AllowCIDRs: c.allowed(), Bind: c.Upstream.Bind},
 		SNI:      proxy.SNIMode(c.Tunnel.SNI),
 		Timeouts: proxy.Timeouts{
 			Header: time.Duration(c.Timeouts.Header), Connect: time.Duration(c.Timeouts.Connect),
