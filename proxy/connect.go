@@ -51,12 +51,15 @@ func (s *Server) relay(c *clientConn, t *transaction, origin net.Conn, early []b
 		return
 	}
 	t.count()
-	t.join(func() *tunnel.Tunnel {
-		return tunnel.Start(c, origin, tunnel.Options{
+	t.join(func() tunnel.Tunnel {
+		return tunnel.Start(c.Conn, origin, tunnel.Options{
 			Early: first,
 			Idle:  s.cfg.Timeouts.Idle,
 			Moved: s.cfg.Metrics.TunnelBytes,
-			Done:  t.tunnelEnded,
+			Done: func(r tunnel.Result) {
+				_ = c.Close() // is closed; this gives its place back
+				t.tunnelEnded(r)
+			},
 		})
 	})
 }

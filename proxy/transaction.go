@@ -32,7 +32,7 @@ type transaction struct {
 	cancel context.CancelCauseFunc
 
 	mu     sync.Mutex
-	tunnel *tunnel.Tunnel
+	tunnel tunnel.Tunnel
 	ended  bool
 	result result
 }
@@ -107,7 +107,7 @@ func (t *transaction) abort(reason policy.Reason) {
 }
 
 // join starts the tunnel, unless t was aborted before.
-func (t *transaction) join(start func() *tunnel.Tunnel) {
+func (t *transaction) join(start func() tunnel.Tunnel) {
 	t.server.active.addTunnels(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()

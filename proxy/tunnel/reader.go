@@ -7,10 +7,8 @@ import (
 	"syscall"
 )
 
-// pieceSize is how much one read takes at most, in bytes. Buffers are borrowed while bytes are on
-// their way and given back before waiting, so that an idle tunnel holds none.
-const pieceSize = 64 << 10
-
+// pieces are borrowed while bytes are on their way and given back before waiting, so that an idle
+// tunnel holds none.
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 // A reader reads one side of a tunnel in borrowed pieces.
@@ -24,8 +22,8 @@ type reader struct {
 }
 
 func newReader(conn net.Conn) *reader {
-	r := &reader{conn: inner(conn)}
-	if sc, ok := r.conn.(syscall.Conn); ok && canReadRaw {
+	r := &reader{conn: conn}
+	if sc, ok := conn.(syscall.Conn); ok && canReadRaw {
 		if raw, err := sc.SyscallConn(); err == nil {
 			r.raw = raw
 			r.try = r.tryRead

@@ -47,21 +47,39 @@ type opaque struct{ net.Conn }
 func (o opaque) CloseWrite() error       { return o.Conn.(*net.TCPConn).CloseWrite() }
 func (o opaque) SetLinger(sec int) error { return o.Conn.(*net.TCPConn).SetLinger(sec) }
 
-// both runs a test over connections that can be read by descriptor and over ones that cannot.
-func both(t *testing.T, f func(t *testing.T, start func(Options) (client, origin *net.TCPConn, tun *Tunnel, ended chan Result))) {
-	for name, wrap := range map[string]func(*net.TCPConn) net.Conn{
-		"by descriptor": func(c *net.TCPConn) net.Conn { return c },
-		"opaque":        func(c *net.TCPConn) net.Conn { return opaque{c} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			f(t, func(o Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result) {
-				ended := make(chan Result, 2) // room for a second call, which would be wrong
-				o.Done = func(r Result) { ended <- r }
-				client, nearClient := pair(t)
-				origin, nearOrigin := pair(t)
-				return client, origin, Start(wrap(nearClient), wrap(nearOrigin), o), ended
-			})
-		})
+// A starter makes two connections and joins their near ends; client and origin are the far ones.
+type starter func(Options) (client, origin *net.TCPConn, tun Tunnel, ended chan Result)
+
+// each runs a test over every way to carry a tunnel.
+func each(t *testing.T, f func(t *testing.T, start starter)) {
+	for name, start := range carriers(t) {
+		t.Run(name, func(t *testing.T) { f(t, over(t, start)) })
+	}
+}
+
+// A carrier starts a tunnel.
+type carrier func(client, origin *net.TCPConn, o Options) Tunnel
+
+// carriers are the ways to carry a tunnel: the engine, and the twin with and without a descriptor.
+func carriers(t testing.TB) map[string]carrier {
+	e := NewEngine()
+	t.Cleanup(e.Close)
+	return map[string]carrier{
+		"engine": func(client, origin *net.TCPConn, o Options) Tunnel { return e.Start(client, origin, o) },
+		"twin":   func(client, origin *net.TCPConn, o Options) Tunnel { return startTwin(client, origin, o) },
+		"opaque": func(client, origin *net.TCPConn, o Options) Tunnel {
+			return e.Start(opaque{client}, opaque{origin}, o)
+		},
+	}
+}
+
+func over(t testing.TB, start carrier) starter {
+	return func(o Options) (*net.TCPConn, *net.TCPConn, Tunnel, chan Result) {
+		ended := make(chan Result, 2) // room for a second call, which would be wrong
+		o.Done = func(r Result) { ended <- r }
+		client, nearClient := pair(t)
+		origin, nearOrigin := pair(t)
+		return client, origin, start(nearClient, nearOrigin, o), ended
 	}
 }
 
@@ -77,7 +95,7 @@ func result(t *testing.T, ended chan Result) Result {
 }
 
 func TestEachDirectionEndsByItself(t *testing.T) {
-	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+	each(t, func(t *testing.T, start starter) {
 		up, down := make([]byte, 1<<20), make([]byte, 2<<20)
 		_, _ = rand.Read(up)
 		_, _ = rand.Read(down)
@@ -106,7 +124,7 @@ func TestEachDirectionEndsByItself(t *testing.T) {
 }
 
 func TestAbortResetsBothSidesAtOnce(t *testing.T) {
-	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+	each(t, func(t *testing.T, start starter) {
 		client, origin, tun, ended := start(Options{})
 		_, _ = client.Write([]byte("x"))
 		_, _ = io.ReadFull(origin, make([]byte, 1))
@@ -124,7 +142,7 @@ func TestAbortResetsBothSidesAtOnce(t *testing.T) {
 }
 
 func TestAbortEndsATunnelThatIsStuckWriting(t *testing.T) {
-	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+	each(t, func(t *testing.T, start starter) {
 		full := make(chan struct{})
 		var once atomic.Bool
 		client, _, tun, ended := start(Options{Moved: func(int, int) {
@@ -146,7 +164,7 @@ type neverEnding struct{}
 func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestOnlyTheTimeSinceTheLastByteIsIdle(t *testing.T) {
-	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+	each(t, func(t *testing.T, start starter) {
 		const idle = 200 * time.Millisecond
 		client, origin, _, ended := start(Options{Idle: idle})
 		began := time.Now()
@@ -168,7 +186,7 @@ func TestOnlyTheTimeSinceTheLastByteIsIdle(t *testing.T) {
 }
 
 func TestAResetIsToldApartBySide(t *testing.T) {
-	both(t, func(t *testing.T, start func(Options) (*net.TCPConn, *net.TCPConn, *Tunnel, chan Result)) {
+	each(t, func(t *testing.T, start starter) {
 		for _, want := range []Cause{ClientReset, UpstreamReset} {
 			client, origin, _, ended := start(Options{})
 			from, to := client, origin

@@ -1,0 +1,171 @@
+package tunnel
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A twin is a tunnel that two goroutines carry. It needs nothing but a net.Conn on each side.
+type twin struct {
+	client, origin net.Conn
+	opt            Options
+	sent, received atomic.Int64
+	moved          atomic.Int64 // time of the last byte, nanoseconds since started
+	started        time.Time
+	idle           *time.Timer
+
+	mu    sync.Mutex
+	over  bool // no byte passes any more: cause is final
+	cause Cause
+}
+
+// startTwin joins client and origin, which it owns from here on and closes.
+func startTwin(client, origin net.Conn, opt Options) *twin {
+	t := &twin{client: client, origin: origin, opt: opt, started: time.Now()}
+	if opt.Idle > 0 {
+		t.mu.Lock()
+		t.idle = time.AfterFunc(opt.Idle, t.checkIdle)
+		t.mu.Unlock()
+	}
+	go t.run()
+	return t
+}
+
+// Abort implements Tunnel.
+func (t *twin) Abort() { t.stop(Aborted) }
+
+// run owns both copies: it starts two, and waits for two.
+func (t *twin) run() {
+	down := make(chan struct{})
+	go func() {
+		defer close(down)
+		t.copy(t.client, t.origin, nil, t.countReceived, ClientReset, UpstreamReset)
+	}()
+	early := t.opt.Early
+	t.opt.Early = nil
+	t.copy(t.origin, t.client, early, t.countSent, UpstreamReset, ClientReset)
+	<-down
+	t.stop(Ended)
+	t.client.Close()
+	t.origin.Close()
+	t.opt.Done(Result{Cause: t.cause, Sent: t.sent.Load(), Received: t.received.Load()})
+}
+
+func (t *twin) countSent(n int) {
+	t.sent.Add(int64(n))
+	t.touch(n, 0)
+}
+
+func (t *twin) countReceived(n int) {
+	t.received.Add(int64(n))
+	t.touch(0, n)
+}
+
+func (t *twin) touch(sent, received int) {
+	t.moved.Store(int64(time.Since(t.started)))
+	if t.opt.Moved != nil {
+		t.opt.Moved(sent, received)
+	}
+}
+
+// copy moves bytes from src to dst until src ends, then passes the end on. An error on either side
+// ends the whole tunnel, with the cause that belongs to that side.
+func (t *twin) copy(dst, src net.Conn, early []byte, count func(int), dstFailed, srcFailed Cause) {
+	if len(early) > 0 && !t.write(dst, early, count, dstFailed) {
+		return
+	}
+	r := newReader(src)
+	for {
+		piece, err := r.next()
+		if len(piece) > 0 && !t.write(dst, piece, count, dstFailed) {
+			r.release()
+			return
+		}
+		r.release()
+		switch {
+		case errors.Is(err, io.EOF):
+			closeWrite(dst)
+			return
+		case err != nil:
+			t.stop(srcFailed)
+			return
+		}
+	}
+}
+
+func (t *twin) write(dst net.Conn, p []byte, count func(int), failed Cause) bool {
+	n, err := dst.Write(p)
+	if n > 0 {
+		count(n)
+	}
+	if err != nil {
+		t.stop(failed)
+		return false
+	}
+	return true
+}
+
+// stop makes c the cause, unless there is one, and for all but Ended closes both sides so that the
+// peers see a reset: linger 0 has to be set before any other close or shutdown.
+func (t *twin) stop(c Cause) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return
+	}
+	t.over, t.cause = true, c
+	if t.idle != nil {
+		t.idle.Stop()
+	}
+	if c == Ended {
+		return
+	}
+	for _, conn := range []net.Conn{t.client, t.origin} {
+		if l, ok := socket(conn).(interface{ SetLinger(int) error }); ok {
+			_ = l.SetLinger(0) // on a connection that is gone already there is nothing to reset
+		}
+		_ = conn.SetDeadline(time.Unix(1, 0)) // wakes both copies; run closes
+	}
+}
+
+// checkIdle runs when the tunnel may have been idle for long enough, and looks again later if not.
+func (t *twin) checkIdle() {
+	quiet := time.Since(t.started) - time.Duration(t.moved.Load())
+	if quiet >= t.opt.Idle {
+		t.stop(Idle)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.idle.Reset(t.opt.Idle - quiet)
+	}
+}
+
+// socket gives the connection below those that show what they wrap, as *tls.Conn does. Its options
+// are those of the whole; its bytes are not.
+func socket(c net.Conn) net.Conn {
+	for {
+		w, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = w.NetConn()
+	}
+}
+
+// closeWrite tells the peer that nothing more comes. A connection that cannot is left open: its
+// peer sees the end when the tunnel closes.
+func closeWrite(c net.Conn) {
+	if w, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite() // fails only where the peer is gone, which the other copy finds
+	}
+}
+
+// Start joins client and origin and returns at once, by goroutines whatever the connections are. The
+// tunnel owns both from here on and closes them.
+func Start(client, origin net.Conn, opt Options) Tunnel { return startTwin(client, origin, opt) }
