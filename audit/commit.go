@@ -120,6 +120,9 @@ func (l *Log) runBackground() {
 	l.running.Go(func() { l.every(time.Minute, nil, l.rotateIfDue) }) // by age, when nobody writes
 	l.running.Go(func() { l.every(time.Hour, l.wake, l.lookAfter) })
 	l.wake <- struct{}{}
+	if l.checkpoints() {
+		l.running.Go(func() { l.every(l.opts.Checkpoint.Every, nil, l.checkpointInBackground) })
+	}
 	if l.opts.Sync == SyncInterval {
 		l.running.Go(func() { l.every(l.opts.SyncInterval, nil, l.flushInBackground) })
 	}

@@ -62,6 +62,7 @@ type Log struct {
 	born   time.Time // time of its first record
 	before string    // name of the file before it
 	retry  time.Time // no rotation before this time
+	stated uint64    // sequence of the last checkpoint
 
 	encoder    *encoder
 	line       []byte // reused
@@ -112,6 +113,9 @@ func (l *Log) begin() error {
 }
 
 func (l *Log) toStdout() bool { return l.opts.Path == "-" }
+
+// checkpoints tells whether there is a place for them.
+func (l *Log) checkpoints() bool { return l.opts.Checkpoint.Path != "" && !l.toStdout() }
 
 func (l *Log) now() time.Time { return l.opts.Now() }
 
@@ -310,6 +314,9 @@ func (l *Log) Close() error {
 	}
 	close(l.stop)
 	l.running.Wait()
+	if l.checkpoints() {
+		l.checkpointInBackground() // of the stop record
+	}
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
 	l.mu.Lock()

@@ -43,6 +43,7 @@ type Options struct {
 	Sync         SyncMode
 	SyncInterval time.Duration // for SyncInterval; 0 is one second
 	Rotate       Rotate
+	Checkpoint   Checkpoints
 	Hostname     string    // observer.hostname of every record
 	Version      string    // observer.version of the start record
 	Stdout       io.Writer // where Path "-" leads; the Log does not close it
@@ -58,6 +59,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.SyncInterval <= 0 {
 		o.SyncInterval = time.Second
+	}
+	if o.Checkpoint.Every <= 0 {
+		o.Checkpoint.Every = time.Minute
 	}
 	if o.OnError == nil {
 		o.OnError = func(error) {}

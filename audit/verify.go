@@ -35,6 +35,7 @@ type Result struct {
 	Chain       string // of the last record, to compare with a checkpoint kept elsewhere
 	Problems    []Problem
 	More        int // problems beyond the first hundred
+	Agreed      int // checkpoints that state what the files hold
 	// MissingBefore is not 0 where the files begin with that record and no audit_deleted says what
 	// became of those before it: fine for some files of a trail, a removal for a whole one.
 	MissingBefore uint64
@@ -45,10 +46,10 @@ func (r Result) OK() bool { return len(r.Problems) == 0 }
 
 // Verify checks the chain and the gapless sequence through files, ordered as Order does. It finds
 // every edit, removal, reordering and splice that does not recompute the chain of everything
-// behind it. Recomputation and a cut-off end leave no mark in the files: compare Last and Chain
-// with a checkpoint kept elsewhere. The error is ctx's; what cannot be read is a Problem.
-func Verify(ctx context.Context, files []string) (Result, error) {
-	v := verifier{}
+// behind it. Recomputation and a cut-off end leave no mark in the files: they are found where a
+// checkpoint states otherwise. The error is ctx's; what cannot be read is a Problem.
+func Verify(ctx context.Context, files []string, checkpoints ...Checkpoint) (Result, error) {
+	v := verifier{checkpoints: bySequence(checkpoints)}
 	for _, path := range Order(files) {
 		v.result.Files++
 		v.file, v.line = path, 0
@@ -59,6 +60,7 @@ func Verify(ctx context.Context, files []string) (Result, error) {
 			v.broken = true
 		}
 	}
+	v.compareEnd()
 	if v.result.First > 1 && !v.explained {
 		v.result.MissingBefore = v.result.First
 	}
@@ -69,14 +71,14 @@ func Verify(ctx context.Context, files []string) (Result, error) {
 // VerifyTrail verifies all files of the trail at path, which may be written meanwhile. That its
 // beginning is missing without an audit_deleted is then a Problem. The error is ctx's, or wraps
 // fs.ErrNotExist if there is no trail.
-func VerifyTrail(ctx context.Context, path string) (Result, error) {
+func VerifyTrail(ctx context.Context, path string, checkpoints ...Checkpoint) (Result, error) {
 	for tries := 1; ; tries++ {
 		files, err := Files(path)
 		if err != nil {
 			return Result{}, err
 		}
 		before := sizes(files)
-		result, err := Verify(ctx, files)
+		result, err := Verify(ctx, files, checkpoints...)
 		if err != nil {
 			return result, err
 		}
@@ -116,6 +118,9 @@ type verifier struct {
 	chain     link // of the record before
 	next      uint64
 	broken    bool // the record before could not be read: its chain is not known
+
+	checkpoints map[uint64][]Checkpoint
+	disagreed   bool
 }
 
 func (v *verifier) problem(format string, args ...any) {
@@ -168,6 +173,7 @@ func (v *verifier) check(line fileLine) {
 	v.chain, v.next, v.broken = chain, r.Event.Sequence+1, false
 	v.result.Records++
 	v.result.Last = r.Event.Sequence
+	v.compare(r.Event.Sequence, chain.String())
 	if d := r.Sepproxy.Deleted; d != nil && d.Last+1 == v.result.First && parseLink(d.Chain) == v.origin {
 		v.explained = true
 	}

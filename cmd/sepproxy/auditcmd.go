@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,50 +22,96 @@ func auditCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand(), auditShowCommand(), auditTailCommand())
+	cmd.AddCommand(auditVerifyCommand(), auditShowCommand(), auditTailCommand(), auditKeygenCommand())
 	return cmd
 }
 
 const filesHelp = "\nWithout FILE the trail of the configuration is read, rotated and compressed files included."
 
 func auditVerifyCommand() *cobra.Command {
+	var checkpoints, publicKey string
 	cmd := &cobra.Command{
 		Use:   "verify [FILE...]",
 		Short: "Check the hash chain",
 		Long: `Check that no record was edited, removed, reordered or put in from another trail, and name file and
 line where one was. What cannot be found in the files alone is a trail that was computed anew, or an
-end that was cut off: compare the last chain that is printed with one kept elsewhere.
+end that was cut off: those are found against checkpoints kept elsewhere.
 The exit code is 0 if the chain holds, 1 if not.` + filesHelp,
 	}
 	load := configFlag(cmd)
+	cmd.Flags().StringVar(&checkpoints, "checkpoints", "", "`FILE` of checkpoints to compare with; without FILE... the configuration's, if it has any")
+	cmd.Flags().StringVar(&publicKey, "public-key", "", "public key `FILE` of the checkpoints; without it, that of the configuration's key")
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
 		c, err := load()
 		if err != nil {
 			return err
 		}
-		r, err := verify(cmd.Context(), c, files)
+		if checkpoints == "" && len(files) == 0 {
+			checkpoints = c.Audit.Checkpoint.Path
+		}
+		stated, problems, err := readCheckpoints(checkpoints, publicKey, c.Audit.Checkpoint.KeyFile)
 		if err != nil {
 			return err
 		}
-		return printVerified(cmd.OutOrStdout(), r)
+		r, err := verify(cmd.Context(), c, files, stated)
+		if err != nil {
+			return err
+		}
+		r.Problems = append(problems, r.Problems...)
+		return printVerified(cmd.OutOrStdout(), r, checkpoints != "")
 	}
 	return cmd
 }
 
+// readCheckpoints reads the checkpoints in path, none where it is "", with the public key given, or
+// that of the key that signs them.
+func readCheckpoints(path, publicKey, privateKey string) ([]audit.Checkpoint, []audit.Problem, error) {
+	if path == "" {
+		return nil, nil, nil
+	}
+	var key ed25519.PublicKey
+	switch {
+	case publicKey != "":
+		public, err := audit.LoadPublicKey(publicKey)
+		if err != nil {
+			return nil, nil, err
+		}
+		key = public
+	case privateKey != "":
+		private, err := audit.LoadPrivateKey(privateKey)
+		if err != nil {
+			return nil, nil, err
+		}
+		key = private.Public().(ed25519.PublicKey)
+	default:
+		return nil, nil, errors.New("--checkpoints needs --public-key")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, failure{fmt.Errorf("reading checkpoints: %w", err)}
+	}
+	defer f.Close()
+	list, problems, err := audit.ReadCheckpoints(path, f, key)
+	if err != nil {
+		return nil, nil, failure{err}
+	}
+	return list, problems, nil
+}
+
 // verify checks the files named, or the whole of the configuration's trail: of that, nothing may be missing.
-func verify(ctx context.Context, c *config, files []string) (r audit.Result, err error) {
+func verify(ctx context.Context, c *config, files []string, checkpoints []audit.Checkpoint) (r audit.Result, err error) {
 	for _, file := range files {
 		if _, err := os.Stat(file); err != nil {
 			return r, failure{err}
 		}
 	}
 	if len(files) > 0 {
-		r, err = audit.Verify(ctx, files)
+		r, err = audit.Verify(ctx, files, checkpoints...)
 	} else {
 		if _, err := trailOf(c, nil); err != nil {
 			return r, err
 		}
-		r, err = audit.VerifyTrail(ctx, c.Audit.Path)
+		r, err = audit.VerifyTrail(ctx, c.Audit.Path, checkpoints...)
 	}
 	if err != nil {
 		err = failure{err}
@@ -71,7 +119,7 @@ func verify(ctx context.Context, c *config, files []string) (r audit.Result, err
 	return r, err
 }
 
-func printVerified(w io.Writer, r audit.Result) error {
+func printVerified(w io.Writer, r audit.Result, compared bool) error {
 	for _, p := range r.Problems {
 		fmt.Fprintln(w, p)
 	}
@@ -80,6 +128,11 @@ func printVerified(w io.Writer, r audit.Result) error {
 	}
 	if r.MissingBefore > 0 {
 		fmt.Fprintf(w, "note: the files begin with record %d; what was before it is not among them\n", r.MissingBefore)
+	}
+	if compared {
+		fmt.Fprintf(w, "%d checkpoints agree\n", r.Agreed)
+	} else {
+		fmt.Fprintln(w, "note: without checkpoints, a trail that was computed anew or cut off at its end looks whole")
 	}
 	verdict := "ok"
 	if !r.OK() {
@@ -149,5 +202,26 @@ configuration is followed.`,
 		}
 		return nil
 	}
+	return cmd
+}
+
+func auditKeygenCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "keygen --out FILE",
+		Short: "Make a key for checkpoints",
+		Long: `Make an Ed25519 key: the private one in FILE, for audit.checkpoint.key_file, readable by its owner
+alone, and the public one in FILE.pub, for whoever verifies. Neither file may exist.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := audit.GenerateKey(out); err != nil {
+				return failure{err}
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "private key: %s\npublic key: %s.pub\n", out, out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "`FILE` for the private key")
+	_ = cmd.MarkFlagRequired("out")
 	return cmd
 }

@@ -12,7 +12,7 @@ func TestAVerificationThatWasCutShortIsNoResult(t *testing.T) {
 	c := defaultConfig()
 	c.Audit.Path = "testdata/audit.jsonl"
 	for name, files := range map[string][]string{"of the trail": nil, "of files": {"testdata/audit.jsonl"}} {
-		if _, err := verify(ctx, c, files); !errors.Is(err, context.Canceled) {
+		if _, err := verify(ctx, c, files, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 	}

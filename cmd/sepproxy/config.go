@@ -49,11 +49,18 @@ type policyConfig struct {
 }
 
 type auditConfig struct {
-	Path         string         `yaml:"path"`
-	Sync         audit.SyncMode `yaml:"sync"`
-	SyncInterval duration       `yaml:"sync_interval"`
-	OnError      onError        `yaml:"on_error"`
-	Rotate       rotateConfig   `yaml:"rotate"`
+	Path         string           `yaml:"path"`
+	Sync         audit.SyncMode   `yaml:"sync"`
+	SyncInterval duration         `yaml:"sync_interval"`
+	OnError      onError          `yaml:"on_error"`
+	Rotate       rotateConfig     `yaml:"rotate"`
+	Checkpoint   checkpointConfig `yaml:"checkpoint"`
+}
+
+type checkpointConfig struct {
+	Path    string   `yaml:"path"`
+	Every   duration `yaml:"every"`
+	KeyFile string   `yaml:"key_file"`
 }
 
 type rotateConfig struct {
@@ -103,7 +110,8 @@ func defaultConfig() *config {
 		Admin:  adminConfig{Address: "127.0.0.1:9128"},
 		Audit: auditConfig{
 			Path: "audit.jsonl", Sync: audit.SyncInterval, SyncInterval: duration(time.Second), OnError: onErrorDeny,
-			Rotate: rotateConfig{Size: 256 << 20, Every: duration(24 * time.Hour), Keep: duration(90 * 24 * time.Hour), Compress: true},
+			Rotate:     rotateConfig{Size: 256 << 20, Every: duration(24 * time.Hour), Keep: duration(90 * 24 * time.Hour), Compress: true},
+			Checkpoint: checkpointConfig{Every: duration(time.Minute)},
 		},
 		Tunnel: tunnelConfig{SNI: sniMode(proxy.SNIRequire)},
 		Timeouts: timeoutsConfig{
@@ -132,6 +140,8 @@ func loadConfig(path string) (*config, error) {
 	// Relative paths count from the file that names them, wherever the process was started.
 	dir := filepath.Dir(path)
 	c.Policy.Path = relativeTo(dir, c.Policy.Path)
+	c.Audit.Checkpoint.Path = relativeTo(dir, c.Audit.Checkpoint.Path)
+	c.Audit.Checkpoint.KeyFile = relativeTo(dir, c.Audit.Checkpoint.KeyFile)
 	if doc.Has("audit.path") && c.Audit.Path != "-" {
 		c.Audit.Path = relativeTo(dir, c.Audit.Path)
 	}
@@ -159,6 +169,9 @@ func (c *config) check(doc *strictyaml.Document) {
 	if c.Audit.Path == "" {
 		doc.Errorf("audit.path", `there has to be an audit trail: give a file, or "-" for standard output`)
 	}
+	if (c.Audit.Checkpoint.Path == "") != (c.Audit.Checkpoint.KeyFile == "") {
+		doc.Errorf("audit.checkpoint", "checkpoints need both a path and a key_file (make one with: sepproxy audit keygen)")
+	}
 	c.checkNumbers(doc)
 	c.readResolvers(doc)
 	c.readHosts(doc)
@@ -166,7 +179,7 @@ func (c *config) check(doc *strictyaml.Document) {
 
 func (c *config) checkNumbers(doc *strictyaml.Document) {
 	for path, d := range map[string]duration{
-		"audit.sync_interval": c.Audit.SyncInterval, "timeouts.header": c.Timeouts.Header,
+		"audit.sync_interval": c.Audit.SyncInterval, "audit.checkpoint.every": c.Audit.Checkpoint.Every, "timeouts.header": c.Timeouts.Header,
 		"timeouts.connect": c.Timeouts.Connect, "timeouts.client_hello": c.Timeouts.ClientHello, "timeouts.drain": c.Timeouts.Drain,
 	} {
 		if d == 0 {

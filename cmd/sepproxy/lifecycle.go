@@ -55,8 +55,14 @@ func openTrail(c auditConfig, stdout io.Writer, failed func(error)) (*audit.Log,
 	if err != nil {
 		return nil, fmt.Errorf("finding the host's name for the audit trail: %w", err)
 	}
+	checkpoints := audit.Checkpoints{Path: c.Checkpoint.Path, Every: time.Duration(c.Checkpoint.Every)}
+	if c.Checkpoint.KeyFile != "" {
+		if checkpoints.Key, err = audit.LoadPrivateKey(c.Checkpoint.KeyFile); err != nil {
+			return nil, err
+		}
+	}
 	return audit.Open(audit.Options{
-		Path: c.Path, Sync: c.Sync, SyncInterval: time.Duration(c.SyncInterval),
+		Checkpoint: checkpoints, Path: c.Path, Sync: c.Sync, SyncInterval: time.Duration(c.SyncInterval),
 		Rotate: audit.Rotate{
 			Size: int64(c.Rotate.Size), Every: time.Duration(c.Rotate.Every), Keep: time.Duration(c.Rotate.Keep),
 			MaxTotal: int64(c.Rotate.MaxTotal), Compress: c.Rotate.Compress},
