@@ -70,6 +70,9 @@ func prepare(t testing.TB, dir string, s settings) *proxy {
 	if s.drain == "" {
 		s.drain = "10s"
 	}
+	if s.policy == "" {
+		s.policy = "mode: enforce\n"
+	}
 	if s.audit == "" {
 		s.audit = "audit.jsonl"
 	}

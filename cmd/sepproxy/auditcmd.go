@@ -126,6 +126,12 @@ func printVerified(w io.Writer, r audit.Result, compared bool) error {
 	if r.More > 0 {
 		fmt.Fprintf(w, "… and %d more\n", r.More)
 	}
+	verdict := "ok"
+	if !r.OK() {
+		verdict = "BROKEN"
+	}
+	fmt.Fprintf(w, "%s: %d records in %d files, sequence %d to %d, last chain %s\n",
+		verdict, r.Records, r.Files, r.First, r.Last, r.Chain)
 	if r.MissingBefore > 0 {
 		fmt.Fprintf(w, "note: the files begin with record %d; what was before it is not among them\n", r.MissingBefore)
 	}
@@ -134,12 +140,6 @@ func printVerified(w io.Writer, r audit.Result, compared bool) error {
 	} else {
 		fmt.Fprintln(w, "note: without checkpoints, a trail that was computed anew or cut off at its end looks whole")
 	}
-	verdict := "ok"
-	if !r.OK() {
-		verdict = "BROKEN"
-	}
-	fmt.Fprintf(w, "%s: %d records in %d files, sequence %d to %d, last chain %s\n",
-		verdict, r.Records, r.Files, r.First, r.Last, r.Chain)
 	if !r.OK() {
 		return errNo
 	}
