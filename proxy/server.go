@@ -138,8 +138,15 @@ func (s *Server) ConnectionsActive() int { return s.conns.count() }
 // Refuse keeps names from leading to an address that this process listens on. Serve does it for its own.
 func (s *Server) Refuse(listener net.Addr) error { return s.upstream.Refuse(listener) }
 
-// Draining tells whether Shutdown was called.
+// Draining tells whether Drain was called.
 func (s *Server) Draining() bool { return s.draining.Load() }
+
+// Drain stops accepting connections, and has new requests on open ones refused with draining.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.accepts.close()
+	s.plain.SetKeepAlivesEnabled(false)
+}
 
 // Serve accepts connections from l until Shutdown, and then returns nil. It closes l. It may be
 // called for several listeners at once.
@@ -235,13 +242,10 @@ func (s *Server) PolicyChanged() {
 	s.active.each(func(t *transaction) { t.judgeAgain(p) })
 }
 
-// Shutdown stops accepting, answers new requests on open connections with draining, and waits for
-// what is open until ctx ends; what is still open then is closed. It returns how many that were,
-// after every outcome was recorded.
+// Shutdown drains, and waits for what is open until ctx ends; what is still open then is closed. It
+// returns how many that were, after every outcome was recorded.
 func (s *Server) Shutdown(ctx context.Context) int {
-	s.draining.Store(true)
-	s.accepts.close()
-	s.plain.SetKeepAlivesEnabled(false)
+	s.Drain()
 	s.active.wait(ctx)
 	s.rate.flush()
 	left := 0

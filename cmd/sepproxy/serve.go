@@ -273,6 +273,7 @@ func (in *instance) reload() {
 // shutdown drains the proxy and records the end.
 func (in *instance) shutdown(why string, signals <-chan os.Signal) error {
 	drain := time.Duration(in.config.Timeouts.Drain)
+	in.proxy.Drain()
 	in.log.Info("stopping", zap.String("why", why), zap.Duration("drain", drain))
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
