@@ -10,6 +10,29 @@ import (
 	"testing"
 )
 
+// TestTestsNamedInTheDocsExist: a promise in docs/ is worth what its test is.
+func TestTestsNamedInTheDocsExist(t *testing.T) {
+	exist := map[string]bool{}
+	for _, f := range house(t) {
+		for _, decl := range f.syntax.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok && f.test {
+				exist[fn.Name.Name] = true
+			}
+		}
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages in docs, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		for _, name := range regexp.MustCompile(`\b(Test|Fuzz)[A-Z][A-Za-z]+`).FindAllString(read(t, page), -1) {
+			if !exist[name] {
+				t.Errorf("%s names %s, which there is not", page, name)
+			}
+		}
+	}
+}
+
 // TestREADMETellsEveryReason wants each reason code of policy and proxy explained to people.
 func TestREADMETellsEveryReason(t *testing.T) {
 	readme := read(t, "README.md")

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -140,6 +141,59 @@ func TestKilled(t *testing.T) {
 	if len(resumed) != 1 || resumed[0].Sepproxy.Resumed.EndedBefore != uint64(len(before))+1 {
 		t.Errorf("audit_resumed: %s, want one that ends what was before %d", asJSON(resumed), len(before)+1)
 	}
+}
+
+// TestKilledUnderLoad kills a proxy while many clients ask: whatever was answered is in the trail.
+func TestKilledUnderLoad(t *testing.T) {
+	s := settings{hosts: everyHost(echoOrigin(t))}
+	p := start(t, s)
+	var answered sync.Map // transaction ids that clients were told
+	var clients sync.WaitGroup
+	enough := make(chan struct{}, 1)
+	for range 8 {
+		clients.Go(func() {
+			for {
+				a, err := p.answerTo(http.MethodConnect, unlisted+":443")
+				if err != nil {
+					return // it was killed
+				}
+				_, id, _ := strings.Cut(string(a.content), "transaction: ")
+				if answered.Store(strings.Fields(id)[0], true); len(enough) == 0 && p.lastSequence() > 300 {
+					enough <- struct{}{}
+				}
+			}
+		})
+	}
+	<-enough
+	p.signal(syscall.SIGKILL)
+	p.ended()
+	clients.Wait()
+	next := startIn(t, p.dir, s)
+	next.stop()
+	next.sound()
+	recorded := map[string]bool{}
+	for _, d := range ofAction(next.records(), audit.ActionDecision) {
+		recorded[d.Transaction.ID] = true
+	}
+	n := 0
+	answered.Range(func(id, _ any) bool {
+		if n++; !recorded[id.(string)] {
+			t.Errorf("transaction %s was answered and is not in the trail", id)
+		}
+		return true
+	})
+	if n < 100 {
+		t.Errorf("only %d requests were answered", n)
+	}
+}
+
+// lastSequence is cheap: it looks at the size of the file, some 600 bytes a record.
+func (p *proxy) lastSequence() int64 {
+	info, err := os.Stat(p.trail)
+	if err != nil {
+		return 0
+	}
+	return info.Size() / 600
 }
 
 // TestOneTrailOneProcess refuses a second process, and the first one is not disturbed.

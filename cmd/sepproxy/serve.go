@@ -218,6 +218,7 @@ func (in *instance) start(ctx context.Context, s sockets) {
 			in.log.Error("watching the policy: changes need SIGHUP now", zap.Error(err))
 		}
 	})
+	in.workers.Go(func() { in.watchDisk(ctx) })
 	in.expiry.set(in.store.Current())
 	in.workers.Go(func() {
 		<-ctx.Done()
