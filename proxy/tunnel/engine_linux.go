@@ -69,8 +69,8 @@ func join(l *loop, client, origin *net.TCPConn, opt Options) (*joint, error) {
 		j.closeDescriptors()
 		return nil, err
 	}
-	client.Close() // the descriptors live on, the runtime's part of the connections does not
-	origin.Close()
+	_ = client.Close() // the descriptors live on, the runtime's part of the connections does not
+	_ = origin.Close()
 	if len(opt.Early) > 0 {
 		j.send(clientSide, opt.Early)
 	}

@@ -211,6 +211,8 @@ func TestALongAnswerComesByTCP(t *testing.T) {
 	if got, err := resolve(t, u, "a.example"); err != nil || len(got) != 100 {
 		t.Errorf("%d addresses, %v", len(got), err)
 	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
 	if !slices.ContainsFunc(ns.asked, func(q string) bool { return strings.HasPrefix(q, "tcp ") }) {
 		t.Errorf("asked %v", ns.asked)
 	}
