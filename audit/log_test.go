@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -258,22 +259,28 @@ func TestSyncModeNames(t *testing.T) {
 	}
 }
 
+// With sync always many writers share an fsync: the time of a record falls as their number rises.
 func BenchmarkWrite(b *testing.B) {
-	for _, mode := range []SyncMode{SyncNever, SyncInterval} {
-		b.Run(string(mode), func(b *testing.B) {
-			l, err := Open(Options{Path: filepath.Join(b.TempDir(), "audit.jsonl"), Hostname: "proxy-1", Sync: mode})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer l.Close()
-			r := decision()
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := l.Write(r); err != nil {
+	for _, mode := range []SyncMode{SyncNever, SyncInterval, SyncAlways} {
+		for _, writers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/%d", mode, writers), func(b *testing.B) {
+				l, err := Open(Options{Path: filepath.Join(b.TempDir(), "audit.jsonl"), Hostname: "proxy-1", Sync: mode})
+				if err != nil {
 					b.Fatal(err)
 				}
-			}
-		})
+				defer l.Close()
+				b.ReportAllocs()
+				b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
+				b.RunParallel(func(pb *testing.PB) {
+					r := decision()
+					for pb.Next() {
+						if err := l.Write(r); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			})
+		}
 	}
 }
 
