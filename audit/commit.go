@@ -115,9 +115,12 @@ func (l *Log) closeFile() error {
 	return f.Close()
 }
 
+// lookInterval is how long it may take until something is noticed that no record shows.
+const lookInterval = 10 * time.Second
+
 // runBackground starts what goes on beside the writers; Close stops it.
 func (l *Log) runBackground() {
-	l.running.Go(func() { l.every(time.Minute, nil, l.rotateIfDue) }) // by age, when nobody writes
+	l.running.Go(func() { l.every(lookInterval, nil, l.lookAround) })
 	l.running.Go(func() { l.every(time.Hour, l.wake, l.lookAfter) })
 	l.wake <- struct{}{}
 	if l.checkpoints() {

@@ -5,7 +5,9 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +21,12 @@ func diskFreeRatio(dir string) (float64, error) {
 		return 0, fmt.Errorf("the file system does not tell its size: %w", errors.ErrUnsupported)
 	}
 	return float64(s.Bavail) / float64(s.Blocks), nil
+}
+
+// nameless tells whether a file was removed from its last directory.
+func nameless(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && s.Nlink == 0
 }
 
 // syncDir makes renames and new names in dir durable.

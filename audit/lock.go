@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -35,9 +36,23 @@ func holder(path string) string {
 	return "another process"
 }
 
+// ensureLock takes the lock if it was given up, or went away with its directory. mu is held.
+func (l *Log) ensureLock() error {
+	if l.lock != nil {
+		mine, err1 := l.lock.Stat()
+		there, err2 := os.Stat(l.lock.Path())
+		if err1 == nil && err2 == nil && os.SameFile(mine, there) {
+			return nil
+		}
+	}
+	return errors.Join(l.release(), l.acquire())
+}
+
 func (l *Log) release() error {
 	if l.lock == nil {
 		return nil
 	}
-	return l.lock.Close()
+	lock := l.lock
+	l.lock = nil
+	return lock.Close()
 }

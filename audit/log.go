@@ -39,7 +39,7 @@ type position struct {
 type Log struct {
 	opts    Options
 	open    func(path string) (file, error)
-	lock    *flock.Flock // nil for standard output
+	lock    *flock.Flock // nil where it is not held
 	stop    chan struct{}
 	wake    chan struct{} // a file was rotated: look after the old ones
 	running sync.WaitGroup
@@ -49,7 +49,7 @@ type Log struct {
 	syncing sync.Mutex
 	mu      sync.Mutex
 
-	file    file     // nil after a rotation that came to grief half-way: the next write opens it
+	file    file     // nil after a failure: the next write opens it
 	tip     position // where the next record goes
 	durable position // SyncAlways: everything up to here is on the disk
 	batch   *batch   // SyncAlways: who waits for the next fsync
@@ -63,6 +63,7 @@ type Log struct {
 	before string    // name of the file before it
 	retry  time.Time // no rotation before this time
 	stated uint64    // sequence of the last checkpoint
+	place  int       // inPlace, astray or given
 
 	encoder    *encoder
 	line       []byte // reused
@@ -136,7 +137,7 @@ func checkPlace(path string) error {
 // nothing of r is in the trail; the next Write tries again, and when it succeeds an audit_resumed
 // record tells how many records are missing. r must not be used by others meanwhile.
 func (l *Log) Write(r *Record) error {
-	l.rotateIfDue()
+	l.tend()
 	l.mu.Lock()
 	b, err := l.append(r)
 	l.mu.Unlock()
@@ -152,12 +153,13 @@ func (l *Log) Write(r *Record) error {
 // Ready tells why a record could not be written now, and nil if one could. After a failure it tries,
 // by writing the audit_resumed record that is due.
 func (l *Log) Ready() error {
+	l.tend()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return ErrClosed
 	}
-	if l.unrecorded == l.tip.told {
+	if l.unrecorded == l.tip.told && l.file != nil {
 		return nil
 	}
 	return l.prepare()
@@ -251,32 +253,6 @@ func (l *Log) hand(line []byte) error {
 		_ = l.mend() // if it cannot be done now, prepare does it before the next record
 	}
 	return err
-}
-
-// mend opens the file if none is open and cuts off what stands in it behind tip. mu is held.
-func (l *Log) mend() error {
-	if l.file == nil {
-		if err := l.rejoin(); err != nil {
-			return err
-		}
-		f, err := l.open(l.opts.Path)
-		if err != nil {
-			return err
-		}
-		l.file, l.dirty = f, true
-	}
-	if !l.dirty {
-		return nil
-	}
-	// Somebody may have emptied the file; cutting it "back" would then fill it with zeros.
-	if info, err := l.file.Stat(); err == nil && info.Size() < l.tip.size {
-		l.tip.size = max(0, info.Size()-l.half)
-	}
-	if err := l.file.Truncate(l.tip.size); err != nil {
-		return err
-	}
-	l.dirty, l.half = false, 0
-	return nil
 }
 
 // Stats are a consistent copy.

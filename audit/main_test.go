@@ -243,6 +243,13 @@ func (d *disk) Sync() error {
 	return d.file.Sync()
 }
 
+// reopen is what happens to a file that the log let go of: it is on the same disk again.
+func (d *disk) reopen(path string) (file, error) {
+	f, err := openFile(path)
+	d.set(func(d *disk) { d.file = f })
+	return d, err
+}
+
 func (d *disk) set(change func(*disk)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -255,6 +262,7 @@ func onDisk(l *Log) *disk {
 	defer l.mu.Unlock()
 	d := &disk{file: l.file, room: -1}
 	l.file = d
+	l.open = d.reopen
 	return d
 }
 

@@ -57,7 +57,7 @@ func (l *Log) goOn(last *Record, aside string) error {
 	if err := l.prepare(); err != nil {
 		return err
 	}
-	return l.settleFile()
+	return errors.Join(l.flushHeld(), l.settleNames())
 }
 
 // currentEnd looks at the current file and sets aside what stands behind its last intact record.
@@ -79,26 +79,6 @@ func (l *Log) currentEnd() (e end, aside string, err error) {
 		return e, "", fmt.Errorf("setting aside the torn end: %w", err)
 	}
 	return e, filepath.Base(aside), nil
-}
-
-// rejoin looks at what stands where a new file is to begin. That may be the end of this trail, whose
-// directory was away for a while: then it goes on there. Anything else is somebody's, and is left
-// alone. mu is held.
-func (l *Log) rejoin() error {
-	info, err := os.Stat(l.opts.Path)
-	if err != nil || info.Size() == 0 || l.tip.size > 0 || l.toStdout() {
-		return nil // opening it tells what is wrong, if anything is
-	}
-	e, err := endOf(l.opts.Path)
-	if err != nil {
-		return err
-	}
-	if e.last == nil || e.last.Event.Sequence != l.tip.sequence || e.chain != l.tip.chain {
-		return fmt.Errorf("another file stands at %s and is not empty: move it elsewhere", l.opts.Path)
-	}
-	l.tip.size = e.size
-	l.durable = l.tip
-	return l.findFirst(l.opts.Path)
 }
 
 // setAside moves everything behind size into a new file, durable there before it is cut off here.
@@ -198,10 +178,20 @@ func findEnd(f *os.File) (end, error) {
 	if err != nil {
 		return end{}, err
 	}
-	start := max(0, info.Size()-lookBack)
-	window := make([]byte, info.Size()-start)
+	return findEndWithin(f, info.Size())
+}
+
+// findEndWithin looks no further than the first size bytes.
+func findEndWithin(f *os.File, size int64) (end, error) {
+	start := max(0, size-lookBack)
+	window := make([]byte, size-start)
 	if _, err := f.ReadAt(window, start); err != nil && err != io.EOF {
 		return end{}, err
+	}
+	// No record has a zero byte. A power failure may leave zeros in the place of what did not reach the
+	// disk, and behind them what did: that was not made durable either, and would not fit the chain.
+	if zeros := bytes.IndexByte(window, 0); zeros >= 0 {
+		window = window[:zeros]
 	}
 	r, chain, n := lastIntact(window, start == 0)
 	if r == nil && (start > 0 || bytes.IndexByte(window, '\n') >= 0) {
@@ -211,7 +201,7 @@ func findEnd(f *os.File) (end, error) {
 	if r != nil {
 		e.size = start + int64(n)
 	}
-	e.torn = info.Size() - e.size
+	e.torn = size - e.size
 	return e, nil
 }
 

@@ -185,7 +185,7 @@ func TestNothingComesAfterTheStopRecord(t *testing.T) {
 	if err := l.Write(stopRecord()); err != nil {
 		t.Fatal(err)
 	}
-	l.rotateIfDue()
+	l.tend()
 	if err := l.Write(lifecycle(LifecycleAuditDeleted, "too late", l.now())); !errors.Is(err, ErrClosed) {
 		t.Errorf("retention wrote behind the stop record: %v", err)
 	}

@@ -134,8 +134,7 @@ func (l *Log) retain() error {
 	return nil
 }
 
-// expired gives the files, a prefix of files, that retention removes. A file's last record is as
-// old as the first of the file behind it; behind the newest comes the current one, begun at born.
+// expired gives the files, a prefix of files, that retention removes; the current one was begun at born.
 func expired(files []rotated, r Rotate, born, now time.Time) []rotated {
 	var total int64
 	for _, f := range files {
@@ -143,11 +142,7 @@ func expired(files []rotated, r Rotate, born, now time.Time) []rotated {
 	}
 	n := 0
 	for ; n < len(files); n++ {
-		ended := born
-		if n+1 < len(files) {
-			ended = files[n+1].born
-		}
-		old := r.Keep > 0 && now.Sub(ended) > r.Keep
+		old := r.Keep > 0 && now.Sub(ended(files[n:], born, now)) > r.Keep
 		much := r.MaxTotal > 0 && total > r.MaxTotal
 		if !old && !much {
 			break
@@ -155,6 +150,21 @@ func expired(files []rotated, r Rotate, born, now time.Time) []rotated {
 		total -= files[n].size
 	}
 	return files[:n]
+}
+
+// ended is the age of the first file's last record: that of the first record of the file behind it,
+// or the current one, begun at born. A clock that is set may have dated files into the future, or
+// before those in front of them: such dates say nothing, and the next file is asked. Where none says
+// anything, the file is taken for as young as can be.
+func ended(files []rotated, born, now time.Time) time.Time {
+	begun := files[0].born
+	for _, f := range append(files[1:len(files):len(files)], rotated{born: born}) {
+		before := f.born.Before(begun) && !begun.After(now)
+		if !before && !f.born.After(now) {
+			return f.born
+		}
+	}
+	return now
 }
 
 // originOf is where a rotated file goes on from; without a readable beginning the chain is unknown.

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,36 +44,34 @@ func (l *Log) exclusively(do func() error) error {
 	return do()
 }
 
-// rotateIfDue reports what goes wrong instead of returning it: a record can still be written.
-func (l *Log) rotateIfDue() {
-	l.mu.Lock()
-	due := l.due()
-	l.mu.Unlock()
-	if !due {
-		return
-	}
-	l.report(l.exclusively(func() error {
-		if !l.due() { // somebody else was faster
-			return nil
-		}
-		l.retry = l.now().Add(retryRotation)
-		if err := l.rotate(); err != nil {
-			return err
-		}
-		l.retry = time.Time{}
-		return nil
-	}))
-}
-
 // due leaves alone a file that holds nothing but where it comes from. mu is held.
 func (l *Log) due() bool {
 	if l.toStdout() || l.closed || l.stopped || l.tip.size == 0 || l.tip.sequence == l.origin.sequence+1 {
 		return false
 	}
 	now, r := l.now(), l.opts.Rotate
+	// A clock that was set back makes a file seem to be of the future. One from so far ahead is rotated
+	// too, so that the step delays rotation by no more than one period.
+	age := now.Sub(l.born).Abs()
 	large := r.Size > 0 && l.tip.size >= r.Size
-	old := r.Every > 0 && now.Sub(l.born) >= r.Every
-	return (large || old) && !now.Before(l.retry)
+	old := r.Every > 0 && age >= r.Every
+	return (large || old) && !l.waiting(now)
+}
+
+// waiting tells whether a rotation failed a moment ago. mu is held.
+func (l *Log) waiting(now time.Time) bool {
+	left := l.retry.Sub(now)
+	return left > 0 && left <= retryRotation
+}
+
+// rotateDue is a rotation that is put off for a while if it fails. Both mutexes are held.
+func (l *Log) rotateDue() error {
+	l.retry = l.now().Add(retryRotation)
+	if err := l.rotate(); err != nil {
+		return err
+	}
+	l.retry = time.Time{}
+	return nil
 }
 
 // rotate closes the file before it is renamed, which Windows wants. Both mutexes are held.
@@ -121,15 +118,16 @@ func (l *Log) next(before string) error {
 	if err := l.prepare(); err != nil {
 		return fmt.Errorf("beginning a new audit file: %w", err)
 	}
-	return l.settleFile()
+	return l.flushHeld()
 }
 
-// settleFile makes a file just begun, its name included, durable. Both mutexes are held.
-func (l *Log) settleFile() error {
+// settleNames makes the names of the trail's files durable: a file without one is as lost as its
+// content would be.
+func (l *Log) settleNames() error {
 	if l.opts.Sync == SyncNever {
 		return nil
 	}
-	return errors.Join(l.flushHeld(), syncDir(filepath.Dir(l.opts.Path)))
+	return syncDir(filepath.Dir(l.opts.Path))
 }
 
 // moved tells whether the path no longer leads to the file that is being written.
