@@ -34,7 +34,7 @@ func failureOf(err error, other policy.Reason) policy.Reason {
 		return failNoSourcePort
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failConnectRefused
-	case other == failConnect && isTimeout(err):
+	case other == failConnect && (isTimeout(err) || errors.Is(err, context.DeadlineExceeded)): // of any attempt
 		return failConnectTimeout
 	case isTimeout(err):
 		return failIdle

@@ -136,7 +136,7 @@ func (s *Server) TunnelsActive() int { return s.active.tunnels() }
 func (s *Server) ConnectionsActive() int { return s.conns.count() }
 
 // Refuse keeps names from leading to an address that this process listens on. Serve does it for its own.
-func (s *Server) Refuse(listener net.Addr) error { return s.upstream.Refuse(listener) }
+func (s *Server) Refuse(listener net.Addr) { s.upstream.Refuse(listener) }
 
 // Draining tells whether Drain was called.
 func (s *Server) Draining() bool { return s.draining.Load() }
@@ -152,9 +152,7 @@ func (s *Server) Drain() {
 // called for several listeners at once.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
-	if err := s.Refuse(l.Addr()); err != nil {
-		return err
-	}
+	s.Refuse(l.Addr())
 	if !s.accepts.add(l) {
 		return nil
 	}

@@ -186,9 +186,7 @@ func (in *instance) announce(s sockets) error {
 		in.log.Info("listening for clients", zap.Stringer("address", ln.Addr()))
 	}
 	if s.admin != nil {
-		if err := in.proxy.Refuse(s.admin.Addr()); err != nil {
-			return err
-		}
+		in.proxy.Refuse(s.admin.Addr())
 		in.log.Info("listening for metrics and health", zap.Stringer("address", s.admin.Addr()))
 	}
 	in.log.Info("audit trail", zap.String("path", in.config.Audit.Path), zap.String("on_error", string(in.config.Audit.OnError)))

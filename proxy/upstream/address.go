@@ -27,9 +27,14 @@ var special = prefixes(
 	"3fff::/20",        // documentation
 )
 
-// publicIPv6 is what IANA hands out as global unicast; everything else is refused, NAT64's
-// 64:ff9b::/96 and the unique local addresses included.
-var publicIPv6 = netip.MustParsePrefix("2000::/3")
+var (
+	// publicIPv6 is what IANA hands out as global unicast; everything else is refused: loopback, IPv4-mapped
+	// and -compatible, unique local (cloud metadata among them), link-local, multicast, NAT64's local 64:ff9b:1::/48.
+	publicIPv6 = netip.MustParsePrefix("2000::/3")
+	// translated are IPv4 addresses for networks that have only IPv6 (NAT64, RFC 6052 §2.1). They are
+	// judged as what they are translated to.
+	translated = netip.MustParsePrefix("64:ff9b::/96")
+)
 
 func prefixes(texts ...string) []netip.Prefix {
 	out := make([]netip.Prefix, len(texts))
@@ -41,7 +46,12 @@ func prefixes(texts ...string) []netip.Prefix {
 
 // isPublic tells whether a is a public unicast address. The zero Addr is not.
 func isPublic(a netip.Addr) bool {
-	if a = a.Unmap(); !a.IsValid() || (a.Is6() && !publicIPv6.Contains(a)) {
+	a = a.Unmap()
+	if translated.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	if !a.IsValid() || (a.Is6() && !publicIPv6.Contains(a)) {
 		return false
 	}
 	for _, p := range special {

@@ -4,4 +4,4 @@ package upstream
 
 import "syscall"
 
-func bindLate(string, string, syscall.RawConn) error { return nil }
+func bindLate(syscall.RawConn) error { return nil }

@@ -16,19 +16,20 @@ const (
 	maxNames    = 10_000           // the policy bounds the names, except with wildcards and observe mode
 	minTTL      = time.Second      // for what says less: many requests of one moment share an answer
 	maxTTL      = time.Hour        // for what says more
-	negativeTTL = 10 * time.Second // how long a name is known not to exist (RFC 2308 allows hours)
-	staleFor    = 5 * time.Minute  // how long an expired answer serves while resolvers fail (RFC 8767)
+	negativeTTL = 10 * time.Second // the same for names without an address: who adds one waits for it
 )
 
-// An answer is what resolvers say of a name: addresses, or that there are none.
-type answer struct {
-	addresses []netip.Addr
-	ttl       time.Duration
-}
+// When resolvers fail, or take their time, an expired answer serves (RFC 8767 §5).
+const (
+	staleFor   = 5 * time.Minute         // for this long after it expired
+	staleAfter = 1800 * time.Millisecond // once resolvers were waited for this long
+	retryAfter = 30 * time.Second        // and without asking again for this long after they failed
+)
 
 type entry struct {
-	addresses []netip.Addr // nil: the name has none
-	expires   time.Time
+	addresses []netip.Addr // none: the name has none; not to be changed, many read it
+	fresh     time.Time    // until then nobody is asked
+	stale     time.Time    // until then it serves while nobody answers
 }
 
 // A cache holds answers for as long as they may be held.
@@ -38,11 +39,10 @@ type cache struct {
 	flights singleflight.Group
 }
 
-func (c *cache) get(host string) (entry, bool) {
+func (c *cache) get(host string) entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	e, ok := c.entries[host]
-	return e, ok
+	return c.entries[host]
 }
 
 func (c *cache) put(host string, e entry) {
@@ -60,8 +60,14 @@ func (c *cache) put(host string, e entry) {
 // lookup gives the addresses of host, from the cache or from resolvers: one query for all who want
 // the same name at the same time. Who leaves early does not end it for the others.
 func (u *Upstream) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	if e, ok := u.cache.get(host); ok && u.cfg.Now().Before(e.expires) {
-		return e.result(host)
+	known, now := u.cache.get(host), u.cfg.Now()
+	if now.Before(known.fresh) {
+		return known.result(host)
+	}
+	if now.Before(known.stale) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, staleAfter)
+		defer cancel()
 	}
 	flight := u.cache.flights.DoChan(host, func() (any, error) { return u.refresh(host) })
 	select {
@@ -71,6 +77,9 @@ func (u *Upstream) lookup(ctx context.Context, host string) ([]netip.Addr, error
 		}
 		return r.Val.(entry).result(host)
 	case <-ctx.Done():
+		if u.cfg.Now().Before(known.stale) {
+			return known.result(host)
+		}
 		return nil, &net.DNSError{Err: context.Cause(ctx).Error(), Name: host, IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded)}
 	}
 }
@@ -88,17 +97,27 @@ func (u *Upstream) refresh(host string) (entry, error) {
 	defer cancel()
 	a, err := u.ask(ctx, host)
 	now := u.cfg.Now()
-	if err != nil {
-		if old, ok := u.cache.get(host); ok && len(old.addresses) > 0 && now.Before(old.expires.Add(staleFor)) {
-			return old, nil
-		}
+	if err == nil {
+		e := a.entry(now)
+		u.cache.put(host, e)
+		return e, nil
+	}
+	old := u.cache.get(host)
+	if !now.Before(old.stale) {
 		return entry{}, &net.DNSError{Err: err.Error(), Name: host, IsTimeout: ctx.Err() != nil, IsTemporary: true}
 	}
-	ttl := min(max(a.ttl, minTTL), maxTTL)
-	if len(a.addresses) == 0 {
-		ttl = negativeTTL
+	if old.fresh = now.Add(retryAfter); old.fresh.After(old.stale) {
+		old.fresh = old.stale
 	}
-	e := entry{addresses: a.addresses, expires: now.Add(ttl)}
-	u.cache.put(host, e)
-	return e, nil
+	u.cache.put(host, old)
+	return old, nil
+}
+
+// entry is what the cache holds of an answer. That a name has no address is never stale.
+func (a answer) entry(now time.Time) entry {
+	if len(a.addresses) == 0 {
+		return entry{fresh: now.Add(min(max(a.ttl, minTTL), negativeTTL))}
+	}
+	expires := now.Add(min(max(a.ttl, minTTL), maxTTL))
+	return entry{addresses: a.addresses, fresh: expires, stale: expires.Add(staleFor)}
 }

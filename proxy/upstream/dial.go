@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -15,12 +16,16 @@ import (
 const attemptDelay = 250 * time.Millisecond
 
 // Dial connects to the first of the addresses that answers; the caller closes the connection. The
-// addresses are those that Resolve gave. The error joins those of all attempts.
+// addresses are those that Resolve gave: others fail with ErrForbidden. The error joins those of all
+// attempts; it is syscall.EADDRNOTAVAIL (errors.Is) only where every attempt lacked a source port.
 func (u *Upstream) Dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, error) {
-	if len(addresses) == 1 {
+	switch len(addresses) {
+	case 0:
+		return nil, errors.New("there is no address to dial")
+	case 1:
 		return u.dialOne(ctx, addresses[0])
 	}
-	return u.race(ctx, interleaved(addresses))
+	return race(ctx, interleaved(addresses), u.dialOne)
 }
 
 // interleaved puts the families in turn, IPv6 first (RFC 8305 §4).
@@ -44,6 +49,8 @@ func interleaved(addresses []netip.AddrPort) []netip.AddrPort {
 	return out
 }
 
+type dialFunc func(context.Context, netip.AddrPort) (net.Conn, error)
+
 type attempt struct {
 	conn net.Conn
 	err  error
@@ -51,7 +58,7 @@ type attempt struct {
 
 // race tries the addresses one after the other, each a little after the one before or as soon as
 // that has failed. It returns when every attempt has ended.
-func (u *Upstream) race(ctx context.Context, addresses []netip.AddrPort) (won net.Conn, err error) {
+func race(ctx context.Context, addresses []netip.AddrPort, dial dialFunc) (won net.Conn, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan attempt)
@@ -69,7 +76,7 @@ func (u *Upstream) race(ctx context.Context, addresses []netip.AddrPort) (won ne
 			addresses = addresses[1:]
 			running++
 			go func() {
-				conn, err := u.dialOne(ctx, to)
+				conn, err := dial(ctx, to)
 				ended <- attempt{conn, err}
 			}()
 			next.Reset(attemptDelay)
@@ -90,13 +97,23 @@ func (u *Upstream) race(ctx context.Context, addresses []netip.AddrPort) (won ne
 	if won != nil {
 		return won, nil
 	}
-	return nil, errors.Join(append(failures, context.Cause(ctx))...)
+	return nil, errors.Join(telling(append(failures, context.Cause(ctx)))...)
+}
+
+// telling leaves out what lacked a source address where something else failed too: where IPv6 is
+// switched off, no IPv6 address has one, and that is not why the others failed.
+func telling(failures []error) []error {
+	lacksSource := func(err error) bool { return err == nil || errors.Is(err, syscall.EADDRNOTAVAIL) }
+	if rest := slices.DeleteFunc(slices.Clone(failures), lacksSource); len(rest) > 0 {
+		return rest
+	}
+	return failures
 }
 
 // dialOne dials one address, from the source address whose turn it is; from the next one where that has
 // no port left.
 func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: u.cfg.KeepAlive}
+	d := net.Dialer{KeepAlive: u.cfg.KeepAlive, Control: u.lock}
 	if u.cfg.KeepAlive == 0 {
 		d.KeepAlive = -1
 	}
@@ -104,7 +121,6 @@ func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, er
 	if len(sources) == 0 {
 		return d.DialContext(ctx, "tcp", to.String())
 	}
-	d.Control = bindLate
 	var err error
 	for _, source := range sources {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
@@ -114,6 +130,18 @@ func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, er
 		}
 	}
 	return nil, err
+}
+
+// lock is asked just before a socket connects, and holds the address rule a second time: whatever
+// went wrong on the way here, a forbidden address is not connected to.
+func (u *Upstream) lock(_, address string, c syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || !u.isNamed(to) && !u.mayDial(to) {
+		return ErrForbidden
+	}
+	if len(u.cfg.Bind) == 0 {
+		return nil
+	}
+	return bindLate(c)
 }
 
 // turns hands out source addresses of one family in turn.

@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
+
+var onLoopback = Config{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
 // listening gives the address of a listener that accepts and says nothing.
 func listening(t testing.TB) netip.AddrPort {
@@ -69,7 +75,7 @@ func TestTheFirstAddressThatAnswersWins(t *testing.T) {
 		atMost    time.Duration
 	}{
 		"alone":            {[]netip.AddrPort{good}, time.Second},
-		"after a refusal":  {[]netip.AddrPort{bad, bad, bad, good}, attemptDelay}, // each failure starts the next at once
+		"after a refusal":  {append(slices.Repeat([]netip.AddrPort{bad}, 8), good), attemptDelay}, // each failure starts the next at once
 		"after a silence":  {[]netip.AddrPort{quiet, good}, 2 * attemptDelay},
 		"after both":       {[]netip.AddrPort{quiet, bad, quiet, good}, 4 * attemptDelay},
 		"before a silence": {[]netip.AddrPort{good, quiet}, attemptDelay},
@@ -78,7 +84,7 @@ func TestTheFirstAddressThatAnswersWins(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			began := time.Now()
-			conn, err := New(Config{}).Dial(ctx, tc.addresses)
+			conn, err := New(onLoopback).Dial(ctx, tc.addresses)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,14 +99,80 @@ func TestTheFirstAddressThatAnswersWins(t *testing.T) {
 func TestWhereNothingAnswersTheErrorSaysSo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := New(Config{}).Dial(ctx, []netip.AddrPort{refusing(t), refusing(t)}); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := New(onLoopback).Dial(ctx, []netip.AddrPort{refusing(t), refusing(t)}); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("refused: %v", err)
 	}
-	if _, err := New(Config{}).Dial(ctx, []netip.AddrPort{silent(t), silent(t)}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := New(onLoopback).Dial(ctx, []netip.AddrPort{silent(t), silent(t)}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("silent: %v", err)
 	}
-	if _, err := New(Config{}).Dial(ctx, nil); err == nil {
+	if _, err := New(onLoopback).Dial(context.Background(), nil); err == nil {
 		t.Error("no address: no error")
+	}
+}
+
+// When several connect in the same moment, one is kept and the others are closed; and when Dial is
+// over, so are its goroutines.
+func TestTheOthersAreClosed(t *testing.T) {
+	var together sync.WaitGroup
+	together.Add(2)
+	var peers []net.Conn
+	var mu sync.Mutex
+	won, err := race(context.Background(), make([]netip.AddrPort, 2), func(context.Context, netip.AddrPort) (net.Conn, error) {
+		near, far := net.Pipe()
+		mu.Lock()
+		peers = append(peers, far)
+		mu.Unlock()
+		together.Done()
+		together.Wait()
+		return near, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = won.Write([]byte("x")); _ = won.Close() }()
+	var heard string
+	for _, peer := range peers {
+		_ = peer.SetDeadline(time.Now().Add(patience))
+		b, err := io.ReadAll(peer)
+		if err != nil {
+			t.Error(err)
+		}
+		heard += string(b)
+	}
+	if heard != "x" {
+		t.Errorf("heard %q", heard)
+	}
+	conn, err := New(onLoopback).Dial(context.Background(), []netip.AddrPort{silent(t), listening(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	stacks := make([]byte, 1<<20)
+	for over := time.Now().Add(time.Second); strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "upstream.race"); runtime.Gosched() {
+		if time.Now().After(over) { // what is about to return has done so long ago
+			t.Fatal("an attempt goes on")
+		}
+	}
+}
+
+// Where IPv6 is switched off, connecting to it says that there is no source address: that is not what
+// is wrong when IPv4 fails too.
+func TestLackOfASourceIsTheErrorOfAllOrOfNone(t *testing.T) {
+	lack := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	fails := func(with ...error) error {
+		turn := 0
+		_, err := race(context.Background(), make([]netip.AddrPort, len(with)), func(context.Context, netip.AddrPort) (net.Conn, error) {
+			turn++ // each begins when the one before has failed
+			return nil, with[turn-1]
+		})
+		return err
+	}
+	if err := fails(lack, refused); errors.Is(err, syscall.EADDRNOTAVAIL) || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("one of two: %v", err)
+	}
+	if err := fails(lack, lack); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Errorf("both: %v", err)
 	}
 }
 
@@ -130,7 +202,7 @@ func TestSourceAddressesBringTheirPorts(t *testing.T) {
 	}
 	defer l.Close()
 	to := l.Addr().(*net.TCPAddr).AddrPort()
-	u := New(Config{Bind: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}})
+	u := New(Config{AllowCIDRs: onLoopback.AllowCIDRs, Bind: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}})
 	used := map[string]int{}
 	for {
 		conn, err := u.Dial(context.Background(), []netip.AddrPort{to})

@@ -26,15 +26,21 @@ type nameServer struct {
 	addr    netip.AddrPort
 	mu      sync.Mutex
 	handler func(q dns.Question, reply *dns.Msg)
-	asked   []string // network, type and name
+	forge   func(reply *dns.Msg) // makes what somebody else sends before each true answer; may be nil
+	asked   []string             // network, type and name
 }
 
-// serving runs a nameServer whose names are the lines of a zone: "name ttl type value".
+// serving runs, on a port of its own, a nameServer whose names are the lines of a zone: "name ttl type value".
 func serving(t testing.TB, zone ...string) *nameServer {
 	t.Helper()
+	return servingAt(t, "127.0.0.1:0", zone...)
+}
+
+func servingAt(t testing.TB, address string, zone ...string) *nameServer {
+	t.Helper()
 	ns := &nameServer{}
-	ns.zone(t, zone...)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ns.zone(zone...)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,20 +60,12 @@ func serving(t testing.TB, zone ...string) *nameServer {
 }
 
 // zone replaces what the server knows. A name of which it knows nothing does not exist.
-func (ns *nameServer) zone(t testing.TB, lines ...string) {
-	t.Helper()
-	var records []dns.RR
-	for _, line := range lines {
-		rr, err := dns.NewRR(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, rr)
-	}
+func (ns *nameServer) zone(lines ...string) {
+	known := records(lines...)
 	ns.answers(func(q dns.Question, reply *dns.Msg) {
 		name := q.Name
 		reply.Rcode = dns.RcodeNameError
-		for _, rr := range records {
+		for _, rr := range known {
 			if rr.Header().Name != name {
 				continue
 			}
@@ -88,32 +86,61 @@ func (ns *nameServer) answers(f func(q dns.Question, reply *dns.Msg)) {
 	ns.handler = f
 }
 
-// ServeDNS is dns.Server's. A reply with the Rcode -1 is not sent.
+func (ns *nameServer) forges(f func(reply *dns.Msg)) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	ns.forge = f
+}
+
+// unsent is the Rcode of a reply that is not sent.
+const unsent = -1
+
+// ServeDNS is dns.Server's.
 func (ns *nameServer) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	reply := new(dns.Msg).SetReply(m)
+	reply.RecursionAvailable = true
 	ns.mu.Lock()
 	ns.asked = append(ns.asked, fmt.Sprint(w.LocalAddr().Network(), " ", dns.TypeToString[m.Question[0].Qtype], " ", m.Question[0].Name))
 	ns.handler(m.Question[0], reply)
+	if ns.forge != nil {
+		lie := reply.Copy()
+		ns.forge(lie)
+		_ = w.WriteMsg(lie)
+	}
 	ns.mu.Unlock()
 	if w.LocalAddr().Network() == "udp" && reply.Len() > 512 {
 		reply.Truncate(512)
 	}
-	if reply.Rcode >= 0 {
+	if reply.Rcode != unsent {
 		_ = w.WriteMsg(reply)
 	}
 }
 
-// questions gives how often the server was asked for addresses (A), and forgets it.
-func (ns *nameServer) questions() (n int) {
+// questions gives how often the server was asked by UDP for addresses (A), and forgets what it was asked.
+func (ns *nameServer) questions() int { return ns.countOf("udp A ") }
+
+func (ns *nameServer) countOf(kind string) (n int) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	for _, q := range ns.asked {
-		if strings.HasPrefix(q, "udp A ") {
+		if strings.HasPrefix(q, kind) {
 			n++
 		}
 	}
 	ns.asked = nil
 	return n
+}
+
+// records are the lines of a zone.
+func records(lines ...string) (out []dns.RR) {
+	for _, line := range lines {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, rr)
+	}
+	return out
 }
 
 // A clock is set by hand.
@@ -158,8 +185,8 @@ func resolve(t testing.TB, u *Upstream, host string) ([]string, error) {
 	return out, err
 }
 
-// inNamespace runs the test it is called from again, in a network namespace of its own that has
-// nothing but loopback. It gives true there, and false where the test is over with that.
+// inNamespace runs the test it is called from again, in a namespace of its own: its network has nothing
+// but loopback, so that nothing is reached whatever is dialled, and what it mounts nobody else sees. It gives true there, and false where the test is over with that.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
 	const mark = "UPSTREAM_TEST_IN_NAMESPACE"
@@ -172,7 +199,7 @@ func inNamespace(t *testing.T) bool {
 	if os.Geteuid() != 0 {
 		t.Skip("a network namespace takes root")
 	}
-	cmd := exec.Command("unshare", "--net", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd := exec.Command("unshare", "--net", "--mount", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), mark+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

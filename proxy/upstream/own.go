@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -10,45 +9,48 @@ import (
 // own are the addresses that this process itself listens on.
 type own struct {
 	mu        sync.RWMutex
-	addresses map[netip.AddrPort]struct{}
-}
-
-func (o *own) has(a netip.AddrPort) bool {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	_, ok := o.addresses[a]
-	return ok
+	addresses map[netip.AddrPort]bool
+	ports     map[uint16]bool // of listeners on every address of this machine
 }
 
 // Refuse makes an address that this process listens on forbidden for names, AllowCIDRs or not, so
 // that no name leads a client back into the proxy. An unspecified address stands for all that the
-// machine has now.
-func (u *Upstream) Refuse(listener net.Addr) error {
+// machine has, whenever it gets them. A listener without an IP address needs no refusal.
+func (u *Upstream) Refuse(listener net.Addr) {
 	tcp, ok := listener.(*net.TCPAddr)
 	if !ok {
-		return nil // nothing that could be dialled
+		return
 	}
 	at := tcp.AddrPort()
-	local := []netip.Addr{at.Addr().Unmap()}
-	if !at.IsValid() || at.Addr().IsUnspecified() {
-		found, err := net.InterfaceAddrs()
-		if err != nil {
-			return fmt.Errorf("finding the addresses of this machine: %w", err)
-		}
-		for _, a := range found {
-			if network, ok := a.(*net.IPNet); ok {
-				address, _ := netip.AddrFromSlice(network.IP) // an IPNet has 4 or 16 bytes
-				local = append(local, address.Unmap())
+	u.own.mu.Lock()
+	defer u.own.mu.Unlock()
+	if at.Addr().IsUnspecified() {
+		u.own.ports[at.Port()] = true
+		return
+	}
+	u.own.addresses[netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())] = true
+}
+
+func (o *own) has(a netip.AddrPort) bool {
+	o.mu.RLock()
+	listed, everywhere := o.addresses[a], o.ports[a.Port()]
+	o.mu.RUnlock()
+	return listed || everywhere && isLocal(a.Addr())
+}
+
+// isLocal tells whether a leads to this machine; it asks anew each time, for addresses come and go.
+// Where it cannot know, it does.
+func isLocal(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	found, err := net.InterfaceAddrs()
+	for _, addr := range found {
+		if network, ok := addr.(*net.IPNet); ok {
+			if local, _ := netip.AddrFromSlice(network.IP); local.Unmap() == a {
+				return true
 			}
 		}
 	}
-	u.own.mu.Lock()
-	defer u.own.mu.Unlock()
-	if u.own.addresses == nil {
-		u.own.addresses = map[netip.AddrPort]struct{}{}
-	}
-	for _, a := range local {
-		u.own.addresses[netip.AddrPortFrom(a, at.Port())] = struct{}{}
-	}
-	return nil
+	return err != nil
 }

@@ -41,6 +41,7 @@ type Upstream struct {
 	system system
 	turns  turns
 	own    own
+	named  map[netip.AddrPort]bool // the addresses of cfg.Hosts
 }
 
 // New makes an Upstream.
@@ -51,7 +52,19 @@ func New(cfg Config) *Upstream {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Upstream{cfg: cfg, cache: cache{entries: map[string]entry{}}, turns: newTurns(cfg.Bind)}
+	named := map[netip.AddrPort]bool{}
+	for _, fixed := range cfg.Hosts {
+		for _, a := range fixed {
+			named[a] = true
+		}
+	}
+	return &Upstream{
+		cfg:   cfg,
+		cache: cache{entries: map[string]entry{}},
+		turns: newTurns(cfg.Bind),
+		named: named,
+		own:   own{addresses: map[netip.AddrPort]bool{}, ports: map[uint16]bool{}},
+	}
 }
 
 // Resolve gives the addresses of host, a normalised name, that may be dialled, and ErrForbidden
@@ -86,8 +99,15 @@ func withPort(fixed []netip.AddrPort, port uint16) []netip.AddrPort {
 	return out
 }
 
+// isNamed tells whether the operator gave the address, with this port or with any.
+func (u *Upstream) isNamed(to netip.AddrPort) bool {
+	return u.named[to] || u.named[netip.AddrPortFrom(to.Addr(), 0)]
+}
+
+// mayDial is the address rule. No exception opens the unspecified address, which leads to this
+// machine, nor what the process listens on.
 func (u *Upstream) mayDial(to netip.AddrPort) bool {
-	if u.own.has(to) {
+	if !to.IsValid() || to.Addr().IsUnspecified() || u.own.has(to) {
 		return false
 	}
 	return isPublic(to.Addr()) || slices.ContainsFunc(u.cfg.AllowCIDRs, func(p netip.Prefix) bool { return p.Contains(to.Addr()) })
