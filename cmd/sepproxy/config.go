@@ -175,6 +175,11 @@ func (c *config) check(doc *strictyaml.Document) {
 	c.checkNumbers(doc)
 	c.readResolvers(doc)
 	c.readHosts(doc)
+	for i, a := range c.Upstream.Bind {
+		if a.IsUnspecified() || a.IsMulticast() {
+			doc.Errorf(fmt.Sprintf("upstream.bind[%d]", i), "want an address of this machine, not %s", a)
+		}
+	}
 }
 
 func (c *config) checkNumbers(doc *strictyaml.Document) {
