@@ -53,6 +53,9 @@ func (c *clientConn) Close() error {
 	return err
 }
 
+// handOver leaves the socket to a tunnel. The connection keeps its place until conns.leave.
+func (c *clientConn) handOver() { c.server.conns.handOver(c) }
+
 // Write is net/http's.
 func (c *clientConn) Write(p []byte) (int, error) {
 	if c.refused {

@@ -4,7 +4,6 @@ import (
 	"net"
 
 	"github.com/sepproxy/sepproxy/policy"
-	"github.com/sepproxy/sepproxy/proxy/tunnel"
 )
 
 // established is the whole answer to a CONNECT (RFC 9110 §9.3.6): no field, and above all no
@@ -34,8 +33,7 @@ func (s *Server) connect(c *clientConn, early []byte) {
 	s.relay(c, t, origin, early)
 }
 
-// relay tells the client that its tunnel is open, looks at its first bytes, and leaves the rest to
-// package tunnel.
+// relay tells the client that its tunnel is open, looks at its first bytes, and has the rest carried.
 func (s *Server) relay(c *clientConn, t *transaction, origin net.Conn, early []byte) {
 	t.peer = remoteAddr(origin)
 	if _, err := c.Write([]byte(established)); err != nil {
@@ -51,30 +49,8 @@ func (s *Server) relay(c *clientConn, t *transaction, origin net.Conn, early []b
 		return
 	}
 	t.count()
-	t.join(func() tunnel.Tunnel {
-		return tunnel.Start(c.Conn, origin, tunnel.Options{
-			Early: first,
-			Idle:  s.cfg.Timeouts.Idle,
-			Moved: s.cfg.Metrics.TunnelBytes,
-			Done: func(r tunnel.Result) {
-				_ = c.Close() // is closed; this gives its place back
-				t.tunnelEnded(r)
-			},
-		})
-	})
-}
-
-// tunnelFailures is what each cause of a tunnel's end is in the trail. A tunnel is aborted only by
-// transaction.abort, which knows the reason.
-var tunnelFailures = map[tunnel.Cause]policy.Reason{
-	tunnel.ClientReset:   failClientReset,
-	tunnel.UpstreamReset: failUpstreamReset,
-	tunnel.Idle:          failIdle,
-}
-
-func (t *transaction) tunnelEnded(r tunnel.Result) {
-	t.server.active.addTunnels(-1)
-	t.end(result{failure: tunnelFailures[r.Cause], sent: r.Sent, received: r.Received})
+	c.handOver()
+	t.carry(c.Conn, origin, first)
 }
 
 // refusal is why t cannot be served: the reason of its denial, or the failure that ended it

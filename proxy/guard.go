@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/sepproxy/sepproxy/audit"
@@ -34,7 +35,8 @@ func (s *Server) guard(c *clientConn, t *transaction, early []byte) (first []byt
 	}
 	_ = c.SetReadDeadline(time.Now().Add(s.cfg.Timeouts.ClientHello))
 	stop := context.AfterFunc(t.ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
-	first, err := t.readHello(c.Conn, early)
+	said, first, err := readHello(c.Conn, early)
+	t.offer = offerOf(said)
 	if !stop() {
 		err = errInterrupted
 	}
@@ -47,20 +49,20 @@ func (s *Server) guard(c *clientConn, t *transaction, early []byte) (first []byt
 	case err != nil:
 		t.end(result{failure: failClientReset})
 	default:
-		return first, t.judgeName(s.cfg.SNI)
+		return first, t.judgeName(said.ServerName, s.cfg.SNI)
 	}
 	return nil, false
 }
 
 // readHello reads until there is a complete ClientHello. It gives io.EOF if the client ended
 // without a byte, and io.ErrUnexpectedEOF if it ended in the middle.
-func (t *transaction) readHello(r io.Reader, buf []byte) (_ []byte, err error) {
+func readHello(r io.Reader, buf []byte) (said hello.Hello, _ []byte, err error) {
 	for {
 		need := 1
 		if len(buf) > 0 {
-			t.hello, need, err = hello.Parse(buf)
+			said, need, err = hello.Parse(buf)
 			if err != nil || need == 0 {
-				return buf, err
+				return said, buf, err
 			}
 		}
 		if cap(buf) < need || cap(buf) == len(buf) {
@@ -71,16 +73,16 @@ func (t *transaction) readHello(r io.Reader, buf []byte) (_ []byte, err error) {
 		switch {
 		case n > 0:
 		case err == io.EOF && len(buf) > 0:
-			return buf, io.ErrUnexpectedEOF
+			return said, buf, io.ErrUnexpectedEOF
 		case err != nil:
-			return buf, err
+			return said, buf, err
 		}
 	}
 }
 
 // judgeName compares the server name with the host that was asked for.
-func (t *transaction) judgeName(mode SNIMode) bool {
-	switch name := t.hello.ServerName; {
+func (t *transaction) judgeName(name string, mode SNIMode) bool {
+	switch {
 	case name == "" && mode == SNIVerify, name != "" && t.request.Target.IsNamed(name):
 		return true
 	case name == "":
@@ -98,22 +100,36 @@ const (
 	maxServerName = 255 // bytes
 )
 
-// recordHello adds what the ClientHello said to an outcome.
-func (t *transaction) recordHello(r *audit.Record) {
-	if len(t.hello.Versions) == 0 {
-		return // nobody looked, or there was none
+// An offer is what a ClientHello said, fit for the record. Many clients say the same.
+type offer struct {
+	serverName string
+	alpn       string // a protocol a line
+	versions   string // a version a line, at least one unless nobody looked or there was no ClientHello
+}
+
+func offerOf(h hello.Hello) offer {
+	var alpn, versions []string
+	for _, p := range h.ALPN[:min(len(h.ALPN), maxOffers)] {
+		alpn = append(alpn, printable(p, maxOffer))
 	}
-	if t.hello.ServerName != "" {
-		r.TLS = &audit.TLS{Client: &audit.TLSClient{ServerName: printable(t.hello.ServerName, maxServerName)}}
+	for _, v := range h.Versions[:min(len(h.Versions), maxOffers)] {
+		versions = append(versions, versionName(v))
 	}
-	offered := &audit.Offered{}
-	for _, p := range t.hello.ALPN[:min(len(t.hello.ALPN), maxOffers)] {
-		offered.ALPN = append(offered.ALPN, printable(p, maxOffer))
+	return offer{printable(h.ServerName, maxServerName), strings.Join(alpn, "\n"), strings.Join(versions, "\n")}
+}
+
+// record adds an offer to an outcome.
+func (o offer) record(r *audit.Record) {
+	if o.versions == "" {
+		return
 	}
-	for _, v := range t.hello.Versions[:min(len(t.hello.Versions), maxOffers)] {
-		offered.Version = append(offered.Version, versionName(v))
+	if o.serverName != "" {
+		r.TLS = &audit.TLS{Client: &audit.TLSClient{ServerName: o.serverName}}
 	}
-	r.Sepproxy.TLS = offered
+	r.Sepproxy.TLS = &audit.Offered{Version: strings.Split(o.versions, "\n")}
+	if o.alpn != "" {
+		r.Sepproxy.TLS.ALPN = strings.Split(o.alpn, "\n")
+	}
 }
 
 func versionName(v uint16) string {

@@ -42,7 +42,7 @@ func (t *transaction) outcome(res result) *audit.Record {
 	if t.peer.IsValid() {
 		r.Destination.IP, r.Destination.Port = t.peer.Addr().String(), t.peer.Port()
 	}
-	t.recordHello(r)
+	t.offer.record(r)
 	if res.status != 0 {
 		r.HTTP.Response = &audit.HTTPResponse{StatusCode: res.status}
 	}

@@ -5,13 +5,16 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/sepproxy/sepproxy/policy"
 )
 
-// connections counts the open client connections and knows each of them.
+// connections counts the open client connections and knows each of them that no tunnel has.
 type connections struct {
 	limits Limits
 	mu     sync.Mutex
 	open   map[*clientConn]struct{}
+	all    int
 	from   map[netip.Addr]int
 }
 
@@ -30,13 +33,14 @@ func (cs *connections) init(l Limits) {
 func (cs *connections) add(c *clientConn) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	all, from := len(cs.open), cs.from[c.remote.Addr()]
+	all, from := cs.all, cs.from[c.remote.Addr()]
 	if cs.limits.Connections > 0 && all >= cs.limits.Connections+refusable {
 		return false
 	}
 	c.over = cs.limits.Connections > 0 && all >= cs.limits.Connections ||
 		cs.limits.ConnectionsPerClient > 0 && from >= cs.limits.ConnectionsPerClient
 	cs.open[c] = struct{}{}
+	cs.all++
 	cs.from[c.remote.Addr()] = from + 1
 	return true
 }
@@ -48,15 +52,34 @@ func (cs *connections) remove(c *clientConn) {
 		return
 	}
 	delete(cs.open, c)
-	if cs.from[c.remote.Addr()]--; cs.from[c.remote.Addr()] == 0 {
-		delete(cs.from, c.remote.Addr())
+	cs.giveBack(c.remote.Addr())
+}
+
+// handOver forgets c but keeps its place, which a tunnel has now.
+func (cs *connections) handOver(c *clientConn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.open, c)
+}
+
+// leave gives back the place of a tunnel.
+func (cs *connections) leave(from netip.Addr) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.giveBack(from)
+}
+
+func (cs *connections) giveBack(from netip.Addr) {
+	cs.all--
+	if cs.from[from]--; cs.from[from] == 0 {
+		delete(cs.from, from)
 	}
 }
 
 func (cs *connections) count() int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return len(cs.open)
+	return cs.all
 }
 
 func (cs *connections) closeAll() {
@@ -71,16 +94,23 @@ func (cs *connections) closeAll() {
 	}
 }
 
+// An open is what can be ended from outside: a transaction, or the tunnel that it has become.
+type open interface {
+	abort(reason policy.Reason)
+	judgeAgain(p *policy.Policy)
+}
+
 // register knows every allowed request and tunnel from its decision to its outcome.
 type register struct {
-	mu     sync.Mutex
-	open   map[*transaction]struct{}
-	joined int           // of them, tunnels that are open
-	empty  chan struct{} // closed while nothing is open
+	mu      sync.Mutex
+	open    map[*transaction]struct{}
+	carried map[*carried]struct{}
+	empty   chan struct{} // closed while nothing is open
 }
 
 func (r *register) init() {
 	r.open = map[*transaction]struct{}{}
+	r.carried = map[*carried]struct{}{}
 	r.empty = make(chan struct{})
 	close(r.empty)
 }
@@ -88,10 +118,18 @@ func (r *register) init() {
 func (r *register) add(t *transaction) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.open) == 0 {
+	if len(r.open)+len(r.carried) == 0 {
 		r.empty = make(chan struct{})
 	}
 	r.open[t] = struct{}{}
+}
+
+// carry lets k take the place of t.
+func (r *register) carry(t *transaction, k *carried) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.carried[k] = struct{}{}
+	delete(r.open, t)
 }
 
 func (r *register) remove(t *transaction) {
@@ -101,34 +139,42 @@ func (r *register) remove(t *transaction) {
 		return
 	}
 	delete(r.open, t)
-	if len(r.open) == 0 {
+	r.tellIfEmpty()
+}
+
+func (r *register) removeCarried(k *carried) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.carried, k)
+	r.tellIfEmpty()
+}
+
+func (r *register) tellIfEmpty() {
+	if len(r.open)+len(r.carried) == 0 {
 		close(r.empty)
 	}
 }
 
-// addTunnels counts tunnels that opened (1) or ended (-1).
-func (r *register) addTunnels(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.joined += n
-}
-
+// tunnels is how many tunnels are open.
 func (r *register) tunnels() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.joined
+	return len(r.carried)
 }
 
 // each calls f for all that are open, without holding the lock.
-func (r *register) each(f func(*transaction)) {
+func (r *register) each(f func(open)) {
 	r.mu.Lock()
-	open := make([]*transaction, 0, len(r.open))
+	all := make([]open, 0, len(r.open)+len(r.carried))
 	for t := range r.open {
-		open = append(open, t)
+		all = append(all, t)
+	}
+	for k := range r.carried {
+		all = append(all, k)
 	}
 	r.mu.Unlock()
-	for _, t := range open {
-		f(t)
+	for _, o := range all {
+		f(o)
 	}
 }
 
@@ -136,7 +182,7 @@ func (r *register) each(f func(*transaction)) {
 func (r *register) wait(ctx context.Context) {
 	for {
 		r.mu.Lock()
-		empty, left := r.empty, len(r.open)
+		empty, left := r.empty, len(r.open)+len(r.carried)
 		r.mu.Unlock()
 		if left == 0 {
 			return

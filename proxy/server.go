@@ -21,6 +21,7 @@ import (
 
 	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/policy"
+	"github.com/sepproxy/sepproxy/proxy/tunnel"
 	"github.com/sepproxy/sepproxy/proxy/upstream"
 )
 
@@ -74,6 +75,7 @@ type Server struct {
 	rate     rateLimit
 	draining atomic.Bool
 	accepts  listeners
+	tunnels  *tunnel.Engine
 	plain    *http.Server
 	handover *handover
 	forward  http.Handler
@@ -84,7 +86,7 @@ type Server struct {
 // New makes a Server that does not listen yet.
 func New(cfg Config) *Server {
 	cfg = cfg.withSafeDefaults()
-	s := &Server{cfg: cfg, handover: newHandover()}
+	s := &Server{cfg: cfg, handover: newHandover(), tunnels: tunnel.NewEngine()}
 	s.conns.init(cfg.Limits)
 	s.active.init()
 	s.rate = rateLimit{limit: cfg.Limits.RequestsPerClient, record: s.recordFlood}
@@ -237,7 +239,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 // allow. It is to be called after every change of policy and when an observation ends.
 func (s *Server) PolicyChanged() {
 	p := s.cfg.Policy()
-	s.active.each(func(t *transaction) { t.judgeAgain(p) })
+	s.active.each(func(o open) { o.judgeAgain(p) })
 }
 
 // Shutdown drains, and waits for what is open until ctx ends; what is still open then is closed. It
@@ -247,14 +249,15 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	s.active.wait(ctx)
 	s.rate.flush()
 	left := 0
-	s.active.each(func(t *transaction) {
+	s.active.each(func(o open) {
 		left++
-		t.abort(failDrain)
+		o.abort(failDrain)
 	})
 	s.active.wait(context.Background())
 	s.handover.close()
 	_ = s.plain.Close()
 	s.conns.closeAll()
+	s.tunnels.Close()
 	s.trips.CloseIdleConnections()
 	return left
 }

@@ -10,8 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sepproxy/sepproxy/policy"
-	"github.com/sepproxy/sepproxy/proxy/hello"
-	"github.com/sepproxy/sepproxy/proxy/tunnel"
 )
 
 // A transaction is one proxied request, from its decision to its outcome.
@@ -25,16 +23,16 @@ type transaction struct {
 	verdict   policy.Verdict
 	addresses []netip.AddrPort // that were judged, and may be dialled
 	peer      netip.AddrPort   // that was dialled
-	hello     hello.Hello      // the tunnel's; zero where nobody looked
+	offer     offer            // the tunnel's ClientHello; zero where nobody looked
 	counted   atomic.Bool      // in the metrics
 
 	ctx    context.Context // ends with the transaction; its cause is a policy.Reason in an endReason
 	cancel context.CancelCauseFunc
 
-	mu     sync.Mutex
-	tunnel tunnel.Tunnel
-	ended  bool
-	result result
+	mu      sync.Mutex
+	carried *carried // the tunnel that t has become
+	ended   bool
+	result  result
 }
 
 // A result is what an outcome adds to a decision.
@@ -76,10 +74,14 @@ func (t *transaction) end(r result) {
 	t.mu.Unlock()
 	t.cancel(nil)
 	t.count()
+	t.recordOutcome(r)
+	t.server.active.remove(t)
+}
+
+func (t *transaction) recordOutcome(r result) {
 	if err := t.server.cfg.Record(t.outcome(r)); err != nil {
 		t.server.cfg.Log.Error("writing the audit trail", zap.Error(err), zap.String("transaction", t.id))
 	}
-	t.server.active.remove(t)
 }
 
 // deny turns the verdict of a tunnel whose first bytes fail the check, and ends it.
@@ -100,31 +102,33 @@ func (t *transaction) count() {
 func (t *transaction) abort(reason policy.Reason) {
 	t.cancel(endReason(reason))
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.tunnel != nil {
-		t.tunnel.Abort()
+	k := t.carried
+	t.mu.Unlock()
+	if k != nil {
+		k.abort(reason)
 	}
 }
 
-// join starts the tunnel, unless t was aborted before.
-func (t *transaction) join(start func() tunnel.Tunnel) {
-	t.server.active.addTunnels(1)
+// leaveTo ends t in favour of the tunnel that it has become. What has ended t before ends that.
+func (t *transaction) leaveTo(k *carried) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.tunnel = start()
-	if t.ctx.Err() != nil {
-		t.tunnel.Abort()
+	t.carried = k
+	t.mu.Unlock()
+	if why, ok := context.Cause(t.ctx).(endReason); ok {
+		k.abort(policy.Reason(why))
 	}
+	t.cancel(nil)
 }
 
-// judgeAgain ends t if p does not allow it now, and p does not keep what it revokes.
+// judgeAgain ends t if p revokes it.
 func (t *transaction) judgeAgain(p *policy.Policy) {
-	if p.KeepRevoked() {
-		return
-	}
-	r := t.request
-	r.Time, r.Condition = time.Now(), ""
-	if !p.Decide(r).Allow {
+	if revokes(p, t.request) {
 		t.abort(failRevoked)
 	}
+}
+
+// revokes tells whether p does not allow r now, and does not keep what it no longer allows.
+func revokes(p *policy.Policy, r policy.Request) bool {
+	r.Time, r.Condition = time.Now(), ""
+	return !p.KeepRevoked() && !p.Decide(r).Allow
 }

@@ -45,7 +45,7 @@ type joint struct {
 // An end is what there is of a side.
 type end struct {
 	fd      int32
-	watched uint32 // events that the kernel is asked for
+	watched uint16 // events that the kernel is asked for
 	muted   bool   // it is not in the epoll set
 }
 
@@ -73,21 +73,15 @@ func (j *joint) handle(s side, events uint32) {
 		j.pump(s)
 	}
 	if !j.over && !j.flows[s].isReading() && events&gone != 0 {
-		j.lookAtError(s)
+		j.mute(s)
 	}
 	j.settle()
 }
 
-// lookAtError ends the tunnel if the side that nobody reads from has failed. While bytes from it are
-// still on their way that can wait, but not in the epoll set, which would tell it without end.
-func (j *joint) lookAtError(s side) {
-	if j.flows[s].ended {
-		failed, err := unix.GetsockoptInt(int(j.sides[s].fd), unix.SOL_SOCKET, unix.SO_ERROR)
-		if failed != 0 || err != nil {
-			j.stop(s.failed())
-			return
-		}
-	}
+// mute takes a side that has failed, and that nobody reads from now, out of the epoll set, which would
+// tell it without end. Its failure is found by whoever reads or writes there next. If nobody does it is
+// none: a client that has closed resets what still comes, as every TLS connection's last alert does.
+func (j *joint) mute(s side) {
 	j.watch(s, unix.EPOLL_CTL_DEL, 0)
 	j.sides[s].muted = true
 }
@@ -103,7 +97,7 @@ func (j *joint) settle() {
 		return
 	}
 	for _, s := range [...]side{clientSide, originSide} {
-		var want uint32
+		var want uint16
 		if j.flows[s].isReading() {
 			want |= unix.EPOLLIN
 		}
@@ -123,12 +117,12 @@ func (j *joint) settle() {
 
 // watch changes what is waited for. Where the kernel cannot (it has no memory) nobody would ever
 // look at the tunnel again, so it ends.
-func (j *joint) watch(s side, op int, events uint32) {
+func (j *joint) watch(s side, op int, events uint16) {
 	if j.over {
 		return
 	}
 	j.sides[s].watched = events
-	if err := j.loop.control(j, s, op, events); err != nil {
+	if err := j.loop.control(j, s, op, uint32(events)); err != nil {
 		j.stop(s.failed())
 	}
 }

@@ -88,12 +88,22 @@ func (t *twin) copy(dst, src net.Conn, early []byte, count func(int), dstFailed,
 		r.release()
 		switch {
 		case errors.Is(err, io.EOF):
-			closeWrite(dst)
+			t.passEnd(dst)
 			return
 		case err != nil:
 			t.stop(srcFailed)
 			return
 		}
+	}
+}
+
+// passEnd tells the peer that nothing more comes, unless the tunnel was ended with a reset.
+func (t *twin) passEnd(dst net.Conn) {
+	t.mu.Lock()
+	over := t.over
+	t.mu.Unlock()
+	if !over {
+		closeWrite(dst)
 	}
 }
 
@@ -165,7 +175,3 @@ func closeWrite(c net.Conn) {
 		_ = w.CloseWrite() // fails only where the peer is gone, which the other copy finds
 	}
 }
-
-// Start joins client and origin and returns at once, by goroutines whatever the connections are. The
-// tunnel owns both from here on and closes them.
-func Start(client, origin net.Conn, opt Options) Tunnel { return startTwin(client, origin, opt) }
