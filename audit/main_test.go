@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(holdTrail); path != "" {
 		os.Exit(hold(path))
 	}
+	if path := os.Getenv(loadTrail); path != "" {
+		os.Exit(load(path))
+	}
 	goleak.VerifyTestMain(m)
 }
 
