@@ -91,9 +91,10 @@ func Files(path string) ([]string, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("no audit file at %s: %w", path, fs.ErrNotExist)
 	}
-	return files, nil
+	return Order(files), nil
 }
 
+// trailFiles gives the files of the trail in no order, copies too.
 func trailFiles(path string) ([]string, error) {
 	own, err := rotatedFiles(path)
 	if err != nil {
@@ -118,7 +119,7 @@ func trailFiles(path string) ([]string, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return Order(files), nil
+	return files, nil
 }
 
 func logrotateNames(path string) *regexp.Regexp {

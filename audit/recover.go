@@ -115,6 +115,7 @@ func (l *Log) rotatedEnd() (end, error) {
 	if err != nil {
 		return end{}, err
 	}
+	files = Order(files)
 	for i := len(files) - 1; i >= 0; i-- {
 		if files[i] == l.opts.Path {
 			continue

@@ -50,7 +50,8 @@ func (r Result) OK() bool { return len(r.Problems) == 0 }
 // checkpoint states otherwise. The error is ctx's; what cannot be read is a Problem.
 func Verify(ctx context.Context, files []string, checkpoints ...Checkpoint) (Result, error) {
 	v := verifier{checkpoints: bySequence(checkpoints)}
-	for _, path := range Order(files) {
+	v.ordered = Order(files)
+	for _, path := range v.ordered {
 		v.result.Files++
 		v.file, v.line = path, 0
 		if err := v.read(ctx, path); ctx.Err() != nil {
@@ -61,6 +62,7 @@ func Verify(ctx context.Context, files []string, checkpoints ...Checkpoint) (Res
 		}
 	}
 	v.compareEnd()
+	v.copies(ctx, files)
 	if v.result.First > 1 && !v.explained {
 		v.result.MissingBefore = v.result.First
 	}
@@ -73,7 +75,7 @@ func Verify(ctx context.Context, files []string, checkpoints ...Checkpoint) (Res
 // fs.ErrNotExist if there is no trail.
 func VerifyTrail(ctx context.Context, path string, checkpoints ...Checkpoint) (Result, error) {
 	for tries := 1; ; tries++ {
-		files, err := Files(path)
+		files, err := withCopies(path)
 		if err != nil {
 			return Result{}, err
 		}
@@ -87,12 +89,27 @@ func VerifyTrail(ctx context.Context, path string, checkpoints ...Checkpoint) (R
 				"the trail's beginning is missing: nothing says what became of the records before %d", result.MissingBefore)})
 		}
 		// A rotation, or a record half written, while the files were read looks like damage.
-		now, err := Files(path)
+		now, err := withCopies(path)
 		still := err == nil && slices.Equal(files, now) && slices.Equal(before, sizes(now))
 		if result.OK() || tries == 3 || still {
 			return result, nil
 		}
 	}
+}
+
+// withCopies gives the files of the trail oldest first, and after them those that are copies.
+func withCopies(path string) ([]string, error) {
+	files, err := Files(path)
+	if err != nil {
+		return nil, err
+	}
+	all, err := trailFiles(path)
+	for _, f := range all {
+		if !slices.Contains(files, f) {
+			files = append(files, f)
+		}
+	}
+	return files, err
 }
 
 // sizes has -1 for a file that is not there.
@@ -107,10 +124,30 @@ func sizes(files []string) []int64 {
 	return list
 }
 
+// copies checks the files that Order left out because another one begins like them: what was changed
+// in a copy was changed all the same.
+func (v *verifier) copies(ctx context.Context, files []string) {
+	for _, path := range files {
+		if slices.Contains(v.ordered, path) || ctx.Err() != nil {
+			continue
+		}
+		alone, err := Verify(ctx, []string{path})
+		if err != nil {
+			return // ctx ended
+		}
+		v.result.More += alone.More
+		for _, p := range alone.Problems {
+			v.file, v.line = p.File, p.Line
+			v.problem("%s", p.Message)
+		}
+	}
+}
+
 type verifier struct {
-	result Result
-	file   string
-	line   int
+	result  Result
+	ordered []string // the files without copies
+	file    string
+	line    int
 
 	begun     bool
 	origin    link // before the first record of all

@@ -110,6 +110,28 @@ func threeFiles(t *testing.T, hostname string) []string {
 	return files
 }
 
+// An intact copy beside a file hides nothing of what was done to it.
+func TestTamperingBesideAnIntactCopy(t *testing.T) {
+	path := trailPath(t)
+	lines := makeTrail(t, path, "proxy-1", 6)
+	writeFile(t, path+".1", append(lines, "\n")...)
+	if result, err := VerifyTrail(t.Context(), path); err != nil || !result.OK() {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	lines[3] = strings.Replace(lines[3], "10.0.0.7", "10.0.0.8", 1)
+	writeFile(t, path, append(lines, "\n")...)
+	for name, verify := range map[string]func() (Result, error){
+		"the trail":      func() (Result, error) { return VerifyTrail(t.Context(), path) },
+		"the files":      func() (Result, error) { return Verify(t.Context(), []string{path, path + ".1"}) },
+		"in other order": func() (Result, error) { return Verify(t.Context(), []string{path + ".1", path}) },
+	} {
+		result, err := verify()
+		if err != nil || result.OK() || result.Problems[0].File != path || result.Problems[0].Line != 4 {
+			t.Errorf("%s: %+v, %v", name, result.Problems, err)
+		}
+	}
+}
+
 func TestTamperingAcrossFiles(t *testing.T) {
 	ctx := context.Background()
 	files, other := threeFiles(t, "proxy-1"), threeFiles(t, "another-proxy")

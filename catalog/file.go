@@ -3,8 +3,6 @@ package catalog
 import (
 	_ "embed"
 	"fmt"
-	"io"
-	"os"
 	"sync"
 
 	"github.com/sepproxy/sepproxy/internal/strictyaml"
@@ -60,12 +58,7 @@ func Builtin() *Catalog { return builtin() }
 
 // Load reads a catalog file that replaces the built-in one.
 func Load(path string) (*Catalog, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening catalog: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
+	data, err := strictyaml.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading catalog: %w", err)
 	}

@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -89,7 +87,7 @@ func read(path string) (*source, error) {
 		return src.decode(), nil
 	}
 	var err error
-	if src.data, err = os.ReadFile(path); err != nil {
+	if src.data, err = strictyaml.ReadFile(path); err != nil {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
 	src.decode()
@@ -99,7 +97,7 @@ func read(path string) (*source, error) {
 	if !filepath.IsAbs(src.catalogPath) {
 		src.catalogPath = filepath.Join(filepath.Dir(path), src.catalogPath)
 	}
-	src.catalogData, src.catalogErr = os.ReadFile(src.catalogPath)
+	src.catalogData, src.catalogErr = strictyaml.ReadFile(src.catalogPath)
 	return src, nil
 }
 
@@ -112,9 +110,9 @@ func (s *source) decode() *source {
 // compile compiles against the catalog that the file names; the error has the mistakes of both files.
 // It is to be called once, since it adds mistakes to the source.
 func (s *source) compile(now time.Time) (*Policy, error) {
-	if s.name != "" && len(bytes.TrimSpace(s.data)) == 0 {
+	if s.name != "" && s.doc.Empty() {
 		// It would be every default, and it is what a file is for a moment while it is being written.
-		s.doc.Errorf("", "the file is empty: write mode: enforce if you want every default")
+		s.doc.Errorf("", "the file says nothing: write mode: enforce if you want every default")
 	}
 	if s.catalogPath == "" {
 		return s.compileWith(catalog.Builtin(), now)

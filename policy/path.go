@@ -18,7 +18,7 @@ func underPath(rule, path string) bool {
 // maybeUnderPath tells whether a server could take the request path to lie under the path of a
 // deny rule, which has been through decoded: when in doubt, yes.
 func maybeUnderPath(rule, path string) bool {
-	if rule == "" || ambiguous(path) || strings.Contains(path, "//") {
+	if rule == "" || ambiguous(path) || strings.Contains(path, "//") || cutByServers(path) {
 		return true
 	}
 	for len(rule) > 0 {
@@ -35,7 +35,18 @@ func maybeUnderPath(rule, path string) bool {
 		return true
 	}
 	c, _ := decodeByte(path)
-	return c == '/' || c == ';' // some servers cut parameters (;…) off a segment
+	return c == '/'
+}
+
+// cutByServers tells whether some servers cut something out of the path before they look at it:
+// parameters of segments (;…), whatever follows a NUL.
+func cutByServers(path string) bool {
+	for i := range len(path) {
+		if c, _ := decodeByte(path[i:]); c == ';' || c == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // ambiguous tells whether servers disagree on which path this is: dot segments (with parameters

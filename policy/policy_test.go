@@ -50,7 +50,8 @@ func TestDenyRulesTakePathsInDoubt(t *testing.T) {
 allow: [{url: "http://files.example.com"}]
 deny: [{url: "http://files.example.com/secret/x"}]`)
 	for _, path := range []string{"/secret/x", "/secret/x/y", "/%73ecret/x", "/secret/%78", "/secret/x;v=1", "//secret/x", "/open//x",
-		"/open/../secret/x", "/open%2f..", `/open\x`, "/%2E/secret"} {
+		"/open/../secret/x", "/open%2f..", `/open\x`, "/%2E/secret",
+		"/secret;a/x", "/;/secret/x", "/secret/;/x", "/secret%3ba/x", "/secret/x%00", "/secret/x%00.txt"} {
 		p.deny("http://files.example.com"+path, ReasonDeniedByRule, "local")
 	}
 	for _, path := range []string{"/", "/secret", "/secret/xy", "/open", "/secret/%zz"} {

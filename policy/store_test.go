@@ -65,7 +65,7 @@ func TestABadFileLeavesThePolicyInForce(t *testing.T) {
 	write(t, path, allowing("one"))
 	s := openStore(t, path)
 	good := s.Current()
-	for _, bad := range []string{"allow: [", "denny: []", "", " \n"} {
+	for _, bad := range []string{"allow: [", "denny: []", "", " \n", "# being edited\n", "---\n", "null\n"} {
 		write(t, path, bad)
 		err := s.Reload()
 		if err == nil || s.Current() != good {

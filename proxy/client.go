@@ -82,6 +82,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 	case !c.begun:
 		return c.readFirst(p)
 	}
+	// net/http waits for the beginning of a request as long as a connection may idle, and takes this
+	// for a part of it; it sets a deadline of its own afterwards.
+	_ = c.SetReadDeadline(time.Now().Add(c.server.cfg.Timeouts.Header))
 	if err := c.readHead(); err != nil {
 		return 0, err
 	}

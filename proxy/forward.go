@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -20,6 +21,9 @@ import (
 // our transport.
 func (s *Server) serveForward(w http.ResponseWriter, r *http.Request, c *clientConn) {
 	target, err := policy.ParseAbsolute(c.head.target)
+	if err == nil && len(target.Path) > maxPath {
+		err = fmt.Errorf("the path has more than %d bytes", maxPath)
+	}
 	if err != nil {
 		s.refuseForward(w, c, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -86,7 +87,7 @@ func (h *head) parseRequestLine(line string) error {
 	method, rest, ok := strings.Cut(line, " ")
 	target, version, ok2 := strings.Cut(rest, " ")
 	if !ok || !ok2 || !isToken(method) || len(method) > maxMethod {
-		h.target = line
+		h.target = unread(line)
 		return errors.New("the request line is not METHOD TARGET VERSION")
 	}
 	h.method, h.target = method, target
@@ -102,6 +103,16 @@ func (h *head) parseRequestLine(line string) error {
 		return errors.New("only HTTP/1.1 and HTTP/1.0 are spoken here")
 	}
 	return nil
+}
+
+// unread names a line that is no request line, for the record. Only what follows a method stands
+// there: anything else may be content or a header field that got out of place.
+func unread(line string) string {
+	method, rest, ok := strings.Cut(line, " ")
+	if ok && isToken(method) && strings.ToUpper(method) == method && !strings.ContainsAny(method, "0123456789_-") {
+		return rest
+	}
+	return fmt.Sprintf("(no request line, %d bytes)", len(line))
 }
 
 func isControlOrSpace(r rune) bool { return r <= ' ' || r == 0x7f }
@@ -168,7 +179,7 @@ func (f *framing) add(name, value string) error {
 		}
 	case "Trailer":
 		if !trailersAllowed(value) {
-			return errors.New("a field that frames the message is announced as a trailer")
+			return errors.New("a field that must not be a trailer is announced as one")
 		}
 	}
 	return nil
@@ -216,12 +227,15 @@ func parseLength(s string) (n int64, ok bool) {
 	return n, true
 }
 
-// trailersAllowed refuses the names that RFC 9110 §6.5.1 keeps out of trailers and that a
-// recipient could mistake for framing.
+// trailersAllowed refuses the names that RFC 9110 §6.5.1 keeps out of trailers: what frames the
+// message, what is for one connection, what authenticates.
 func trailersAllowed(list string) bool {
 	for name := range strings.SplitSeq(list, ",") {
 		switch http.CanonicalHeaderKey(strings.TrimSpace(name)) {
-		case "Transfer-Encoding", "Content-Length", "Trailer", "Host":
+		case "Transfer-Encoding", "Content-Length", "Trailer", "Host", "Authorization", "Cookie", "Set-Cookie":
+			return false
+		}
+		if slices.Contains(hopByHop, http.CanonicalHeaderKey(strings.TrimSpace(name))) {
 			return false
 		}
 	}

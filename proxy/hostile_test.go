@@ -66,6 +66,73 @@ func TestDenyRulesHoldHoweverTheHostIsWritten(t *testing.T) {
 	s.answered(got, "403", "not_listed")
 }
 
+// What is out of place in a request may be content or a header field: none of it is recorded.
+func TestWhatIsOutOfPlaceIsNotRecorded(t *testing.T) {
+	addr, requests := rawOrigin(t, ok)
+	s := plainSite(t, addr)
+	for _, raw := range []string{
+		"Proxy-Authorization: Basic SECRET\r\n\r\n",
+		"password=SECRET&user=root\r\n\r\n",
+		"password=SECRET user root\r\n\r\n",
+		"\x16\x03\x01SECRET\r\n\r\n",
+	} {
+		s.answered(s.send(raw), "400", "malformed_request")
+		if d := s.decided("deny", "malformed_request"); strings.Contains(d.URL.Original, "SECRET") || d.URL.Original == "" {
+			t.Errorf("%q is recorded as %q", raw, d.URL.Original)
+		}
+	}
+	c := s.dial()
+	_, _ = io.WriteString(c, "POST http://plain.example/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nabpassword=SECRET\r\n\r\n")
+	<-requests
+	_, _ = io.ReadAll(c)
+	if d := s.decided("deny", "malformed_request"); strings.Contains(d.URL.Original, "SECRET") {
+		t.Errorf("content is recorded as %q", d.URL.Original)
+	}
+}
+
+func TestPathsAreRecordedWholeOrRefused(t *testing.T) {
+	addr, requests := rawOrigin(t, ok)
+	s := plainSite(t, addr)
+	long := "/" + strings.Repeat("\xff", 8<<10-1)
+	s.send(get(long))
+	<-requests
+	if o := s.ended(1, ""); o.URL.Path != "/"+strings.Repeat("%FF", 8<<10-1) {
+		t.Errorf("%d bytes are recorded", len(o.URL.Path))
+	}
+	s.answered(s.send(get(long+"x")), "400", "malformed_request")
+	s.answered(s.send("GET http://evil.example"+long+" HTTP/1.1\r\nHost: x\r\n\r\n"), "403", "not_listed")
+	if d := s.decided("deny", "not_listed"); len(d.URL.Path) > 4<<10 || !strings.HasSuffix(d.URL.Path, "…") {
+		t.Errorf("%d bytes of the path of a denied request are recorded", len(d.URL.Path))
+	}
+}
+
+func TestTrailersCarryNoCredentialsAndNothingForOneConnection(t *testing.T) {
+	s := plainSite(t, "127.0.0.1:1")
+	for _, name := range []string{"Proxy-Authorization", "Connection", "Authorization", "Cookie", "Transfer-Encoding", "Upgrade"} {
+		got := s.send("POST http://plain.example/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X, " + name + "\r\n\r\n0\r\n\r\n")
+		s.answered(got, "400", "malformed_request")
+	}
+}
+
+func TestTheNextHeadHasToComeInTimeToo(t *testing.T) {
+	addr, requests := rawOrigin(t, ok)
+	s := newSite(t, allowing("http://plain.example"), map[string]string{"plain.example": addr}, func(c *proxy.Config) {
+		c.Timeouts.Header, c.Timeouts.Idle = 50*time.Millisecond, time.Minute
+	})
+	c := s.dial()
+	_, _ = io.WriteString(c, "GET http://plain.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-requests
+	readHead(t, c)
+	_, _ = io.ReadFull(c, make([]byte, 2))
+	began := time.Now()
+	_, _ = io.WriteString(c, "GET http://plain.exa")
+	got, _ := io.ReadAll(c)
+	s.answered(string(got), "400", "malformed_request")
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestResetsAtEveryStage(t *testing.T) {
 	stalled := make(chan net.Conn, 16)
 	stall := origin(t, func(c net.Conn) { stalled <- c; _, _ = io.Copy(io.Discard, c) })

@@ -62,6 +62,9 @@ func (t *transaction) record(action string) *audit.Record {
 			Verdict: verdictWord(v.Allow), Reason: string(v.Reason), Would: string(v.Would), Documented: &v.Documented,
 			Services: v.Services, Client: v.Client, Mode: v.Mode, Policy: v.Policy},
 	}
+	if !v.Allow {
+		r.URL.Path = recordedPath(deniedPath(target.Path))
+	}
 	if target.Host == "" {
 		r.URL = &audit.URL{Original: t.original}
 	}
@@ -76,6 +79,22 @@ func source(a netip.AddrPort) *audit.Endpoint {
 		return nil
 	}
 	return &audit.Endpoint{IP: a.Addr().String(), Port: a.Port()}
+}
+
+// maxPath is how long a path may be, in bytes: RFC 9110 §4.1 asks for 8000 for a whole URI. A longer one
+// could not be recorded whole.
+const maxPath = 8 << 10
+
+// maxDeniedPath bounds the path in the record of a denied request, in bytes, so that nobody can fill
+// the disk with what is refused.
+const maxDeniedPath = 1 << 10
+
+// deniedPath is as much of a path as is recorded of a denied request.
+func deniedPath(path string) string {
+	if len(path) <= maxDeniedPath {
+		return path
+	}
+	return path[:maxDeniedPath] + "…"
 }
 
 // recordedPath is path as sent, with bytes that are not UTF-8 as %XX.

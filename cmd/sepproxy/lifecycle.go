@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/sepproxy/sepproxy/audit"
+	"github.com/sepproxy/sepproxy/internal/strictyaml"
 	"github.com/sepproxy/sepproxy/policy"
 	"github.com/sepproxy/sepproxy/proxy"
 )
@@ -150,8 +151,9 @@ func (in *instance) policyApplied(_, p *policy.Policy) {
 
 // policyRejected is told of files that hold no policy; at the start, before there is anything to count with.
 func (in *instance) policyRejected(err error) {
-	in.log.Error("policy rejected, the one in force stays", zap.Error(err))
-	r := lifecycle("configuration", audit.LifecyclePolicyRejected, err.Error())
+	message := brief(err)
+	in.log.Error("policy rejected, the one in force stays", zap.String("error", message))
+	r := lifecycle("configuration", audit.LifecyclePolicyRejected, message)
 	if in.store != nil {
 		r.Sepproxy.Policy = in.store.Current().Revision()
 	}
@@ -161,6 +163,18 @@ func (in *instance) policyRejected(err error) {
 	}
 	in.metrics.PolicyReload(false)
 	in.logRecord(in.record(r))
+}
+
+// maxMistakes is how many mistakes of a rejected policy are told; sepproxy check has them all.
+const maxMistakes = 20
+
+// brief is err in a length that fits into a record.
+func brief(err error) string {
+	mistakes, ok := errors.AsType[strictyaml.Mistakes](err)
+	if !ok || len(mistakes) <= maxMistakes {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s\n… and %d more", mistakes[:maxMistakes].Error(), len(mistakes)-maxMistakes)
 }
 
 // modeExpired is called when the observation of p ends.

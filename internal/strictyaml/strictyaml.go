@@ -55,6 +55,7 @@ type Document struct {
 	file      string
 	positions map[string]*yaml.Node // by path: "allow[2].url"
 	mistakes  Mistakes
+	empty     bool
 }
 
 // File is the name that mistakes begin with.
@@ -66,6 +67,9 @@ func (d *Document) Has(path string) bool {
 	_, ok := d.positions[path]
 	return ok
 }
+
+// Empty tells whether the file says nothing at all: it has no bytes, or only comments, or a null.
+func (d *Document) Empty() bool { return d.empty }
 
 // Position gives line and column of the value at path, or of the nearest enclosing value that the
 // file does give; 0, 0 for an empty file.
@@ -120,6 +124,7 @@ func Decode(file string, data []byte, out any) *Document {
 		return d
 	}
 	root, ok := d.parse(data)
+	d.empty = ok && root == nil
 	if ok && root != nil {
 		d.decodeInto("", root, out)
 	}
