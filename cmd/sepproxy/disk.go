@@ -19,7 +19,7 @@ func (in *instance) watchDisk(ctx context.Context) {
 	tick := time.NewTicker(diskInterval)
 	defer tick.Stop()
 	for low := false; ; {
-		low = in.checkDisk(low)
+		low = in.checkDisk(in.trail.DiskFreeRatio, low)
 		select {
 		case <-ctx.Done():
 			return
@@ -29,8 +29,8 @@ func (in *instance) watchDisk(ctx context.Context) {
 }
 
 // checkDisk tells whether the disk is low; low is what it told the last time.
-func (in *instance) checkDisk(low bool) bool {
-	free, err := in.trail.DiskFreeRatio()
+func (in *instance) checkDisk(ratio func() (float64, error), low bool) bool {
+	free, err := ratio()
 	if err != nil {
 		return low // standard output has no disk, and other systems are not asked
 	}
