@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -80,13 +81,18 @@ func (c *config) proxyLimits() proxy.Limits {
 		HeaderBytes:          int(c.Limits.HeaderBytes),
 	}
 	if l.Connections == 0 {
-		l.Connections = max(1, (descriptors()-reservedDescriptors)/2)
+		reserved := reservedDescriptors + pipeDescriptors*runtime.GOMAXPROCS(0)
+		l.Connections = max(1, (descriptors()-reserved)/2)
 	}
 	return l
 }
 
-// reservedDescriptors are left for files, listeners, resolvers, metrics and refusals.
-const reservedDescriptors = 256
+// Descriptors that are left for other things than tunnels: files, listeners, resolvers, metrics and
+// refusals; and the pipes that each loop of the tunnels' engine borrows for bulk.
+const (
+	reservedDescriptors = 256
+	pipeDescriptors     = 64
+)
 
 // lifecycle makes the record of something that happened to the proxy itself.
 func lifecycle(category, what, message string) *audit.Record {
