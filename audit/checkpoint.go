@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -73,12 +75,42 @@ func (c *Checkpoint) append(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, filePerm)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, filePerm)
 	if err != nil {
 		return err
 	}
+	if endsInside(f) {
+		line = slices.Concat([]byte("\n"), line)
+	}
 	_, err = f.Write(append(line, '\n'))
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// endsInside tells whether a crash, or a full disk, left the end of f in the middle of a line.
+func endsInside(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false
+	}
+	var end [1]byte
+	_, err = f.ReadAt(end[:], info.Size()-1)
+	return err == nil && end[0] != '\n'
+}
+
+// check tells what is wrong with checkpoints of the trail at path.
+func (c *Checkpoints) check(path string) error {
+	if len(c.Key) != ed25519.PrivateKeySize {
+		return errors.New("checkpoints need a key that signs them")
+	}
+	trail, err1 := filepath.Abs(path)
+	mine, err2 := filepath.Abs(c.Path)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if trail == mine {
+		return errors.New("the trail and its checkpoints have the same path: keep checkpoints elsewhere")
+	}
+	return nil
 }
 
 // ReadCheckpoints reads the checkpoints in r, and checks that each was signed with key. name is for
@@ -100,7 +132,7 @@ func ReadCheckpoints(name string, r io.Reader, key ed25519.PublicKey) (list []Ch
 		c, err := parseCheckpoint(line.raw)
 		switch {
 		case err != nil:
-			problems = append(problems, Problem{name, n, fmt.Sprintf("it is not a checkpoint: %v", err)})
+			problems = append(problems, Problem{name, n, fmt.Sprintf("it is not a checkpoint (if a crash cut it short, take it out): %v", err)})
 		case !c.Verify(key):
 			problems = append(problems, Problem{name, n, "the checkpoint's signature is not of this key, or it was changed"})
 		default:
@@ -129,6 +161,7 @@ func (v *verifier) compare(sequence uint64, chain string) {
 		case v.disagreed:
 		case c.Chain == chain:
 			v.result.Agreed++
+			v.result.Covered, v.result.CoveredAt = sequence, c.Time
 		default:
 			v.disagreed = true
 			v.problem("record %d is not the one that the checkpoint of %s states: it, or one before it, was changed and the chain computed anew",
@@ -137,7 +170,8 @@ func (v *verifier) compare(sequence uint64, chain string) {
 	}
 }
 
-// compareEnd finds checkpoints of records behind the last.
+// compareEnd finds checkpoints of records behind the last, and that there are checkpoints and not one
+// of a record that is here: with a beginning far enough away one could get around them all.
 func (v *verifier) compareEnd() {
 	var furthest *Checkpoint
 	for sequence, list := range v.checkpoints {
@@ -145,10 +179,13 @@ func (v *verifier) compareEnd() {
 			furthest = &list[0]
 		}
 	}
-	if furthest != nil {
-		v.line = 0
+	v.line = 0
+	switch {
+	case furthest != nil:
 		v.problem("the end was cut off: the checkpoint of %s states record %d, the files end with %d",
 			furthest.Time.UTC().Format(time.RFC3339), furthest.Sequence, v.result.Last)
+	case len(v.checkpoints) > 0 && v.result.Agreed == 0 && !v.disagreed:
+		v.problem("no checkpoint states any of the records %d to %d: all are of others, before them", v.result.First, v.result.Last)
 	}
 }
 

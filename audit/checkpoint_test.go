@@ -3,8 +3,10 @@ package audit
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,12 +239,131 @@ func TestKeysOfOthersAreRefused(t *testing.T) {
 	}
 }
 
+// However the lines are bent, what is read from them is what was signed.
 func FuzzReadCheckpoints(f *testing.F) {
+	secret := ed25519.NewKeyFromSeed([]byte("a secret that everybody may know"))
+	signed := Checkpoint{Time: newClock().Now(), Hostname: "proxy-1", Sequence: 42, Chain: genesis.String()}
+	signed.Signature = ed25519.Sign(secret, signed.message())
+	line, err := json.Marshal(signed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add(slices.Concat(line, []byte("\n"), line[:50], []byte("\n"), line, line))
 	f.Add([]byte(`{"@timestamp":"2026-11-23T12:00:00Z","hostname":"h","sequence":1,"chain":"00","signature":"AAAA"}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		list, _, _ := ReadCheckpoints("c", bytes.NewReader(data), make(ed25519.PublicKey, ed25519.PublicKeySize))
-		if len(list) > 0 {
-			t.Errorf("%q is signed by nobody's key", data)
+		list, _, _ := ReadCheckpoints("c", bytes.NewReader(data), secret.Public().(ed25519.PublicKey))
+		for _, c := range list {
+			if !bytes.Equal(c.message(), signed.message()) {
+				t.Errorf("%+v was never signed", c)
+			}
 		}
 	})
+}
+
+func TestACheckpointBehindHalfALineStandsOnItsOwn(t *testing.T) {
+	n := newNotary(t)
+	l := openLog(t, n.options(trailPath(t)))
+	write(t, l, 1)
+	if err := l.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	half := linesOf(t, n.path)[0][:60]
+	appendTo(t, n.path, half)
+	write(t, l, 1)
+	if err := l.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(n.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, problems, err := ReadCheckpoints(n.path, bytes.NewReader(data), n.public)
+	if err != nil || len(list) != 2 || len(problems) != 1 || problems[0].Line != 2 {
+		t.Errorf("%d checkpoints, problems %v, %v", len(list), problems, err)
+	}
+}
+
+// Whoever computes a trail anew may let it begin behind all that was stated.
+func TestATrailThatNoCheckpointStatesIsFound(t *testing.T) {
+	n := newNotary(t)
+	l := openLog(t, n.options(trailPath(t)))
+	write(t, l, 2)
+	if err := l.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	list := n.read(t)
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, l, 1)
+	for _, c := range []struct {
+		name        string
+		checkpoints []Checkpoint
+		want        string
+	}{
+		{"none", nil, ""},
+		{"only of other records", list, "no checkpoint states any of the records 3 to 4"},
+	} {
+		result, err := Verify(t.Context(), []string{l.opts.Path}, c.checkpoints...)
+		if err != nil || result.OK() != (c.want == "") || !result.OK() && !strings.Contains(result.Problems[0].Message, c.want) {
+			t.Errorf("%s: %v, %v, want %q", c.name, result.Problems, err, c.want)
+		}
+	}
+}
+
+func TestVerifyTellsHowFarCheckpointsVouch(t *testing.T) {
+	n := newNotary(t)
+	l := openLog(t, n.options(trailPath(t)))
+	write(t, l, 2)
+	if err := l.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, l, 3)
+	list := n.read(t)
+	result, err := Verify(t.Context(), []string{l.opts.Path}, list...)
+	if err != nil || !result.OK() || result.Covered != 2 || !result.CoveredAt.Equal(list[0].Time) || result.Last != 5 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+func TestCheckpointsStateOnlyWhatAPowerCutCannotUndo(t *testing.T) {
+	for _, mode := range []SyncMode{SyncAlways, SyncInterval, SyncNever} {
+		t.Run(string(mode), func(t *testing.T) {
+			n, m := newNotary(t), new(machine)
+			o := n.options(trailPath(t))
+			o.Sync, o.SyncInterval = mode, time.Hour
+			l := m.start(t, o)
+			for range 2 {
+				write(t, l, 2)
+				if err := l.Rotate(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, l, 1)
+			if err := l.checkpoint(); err != nil {
+				t.Fatal(err)
+			}
+			write(t, l, 1)
+			result, err := VerifyTrail(t.Context(), m.cut(t, l, losses["nothing of it"], nil), n.read(t)...)
+			if err != nil || !result.OK() || result.Agreed == 0 {
+				t.Errorf("%+v, %v", result, err)
+			}
+		})
+	}
+}
+
+func TestPlacesWhereNoCheckpointsCanBe(t *testing.T) {
+	n, path := newNotary(t), trailPath(t)
+	for want, c := range map[string]Checkpoints{
+		"a key":         {Path: n.path},
+		"the same path": {Path: filepath.Join(filepath.Dir(path), ".", "audit.jsonl"), Key: n.secret},
+	} {
+		if l, err := Open(Options{Path: path, Checkpoint: c}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+			if err == nil {
+				l.Close()
+			}
+		}
+	}
 }

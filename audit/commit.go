@@ -57,9 +57,10 @@ func (l *Log) flush() error {
 	return l.synced(err, upTo, b)
 }
 
-// flushHeld is flush with both mutexes held: nothing is written meanwhile.
+// flushHeld is flush with both mutexes held: nothing is written meanwhile. With SyncNever it is only
+// for checkpoints, which must not state what a power failure can still undo.
 func (l *Log) flushHeld() error {
-	if l.file == nil || l.opts.Sync == SyncNever {
+	if l.file == nil || l.opts.Sync == SyncNever && !l.checkpoints() {
 		return nil
 	}
 	b := l.batch

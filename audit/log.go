@@ -103,6 +103,11 @@ func (l *Log) begin() error {
 	if err := checkPlace(l.opts.Path); err != nil {
 		return err
 	}
+	if l.checkpoints() {
+		if err := l.opts.Checkpoint.check(l.opts.Path); err != nil {
+			return err
+		}
+	}
 	if err := l.acquire(); err != nil {
 		return err
 	}

@@ -105,13 +105,17 @@ var losses = map[string]loss{
 	},
 }
 
-// cut gives the path of the trail as a machine finds it whose power failed at this moment.
-func (m *machine) cut(t *testing.T, l *Log, lost loss) (path string) {
+// cut gives the path of the trail as a machine finds it whose power failed at this moment. meanwhile
+// is called while nothing moves; it may be nil.
+func (m *machine) cut(t *testing.T, l *Log, lost loss, meanwhile func()) (path string) {
 	t.Helper()
 	l.mu.Lock() // no rotation while files are copied
 	defer l.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if meanwhile != nil {
+		meanwhile()
+	}
 	to := t.TempDir()
 	for _, name := range names(t, l.opts.Path) {
 		from := filepath.Join(filepath.Dir(l.opts.Path), name)
@@ -162,7 +166,7 @@ func TestAPowerCutLosesNothingThatWasAnswered(t *testing.T) {
 	for name, lost := range losses {
 		t.Run(name, func(t *testing.T) {
 			m := new(machine)
-			l := m.start(t, Options{Path: trailPath(t), Sync: SyncAlways, Rotate: Rotate{Size: 20 << 10}})
+			l := m.start(t, Options{Path: trailPath(t), Sync: SyncAlways, Rotate: Rotate{Size: 60 << 10}})
 			var mu sync.Mutex
 			var answered []string
 			count := func() int { mu.Lock(); defer mu.Unlock(); return len(answered) }
@@ -187,10 +191,13 @@ func TestAPowerCutLosesNothingThatWasAnswered(t *testing.T) {
 			for range 3 {
 				before := count()
 				eventually(t, "some more answers", func() bool { return count() > before+50 })
-				mu.Lock()
-				ids := slices.Clone(answered)
-				mu.Unlock()
-				if gone := missing(t, m.cut(t, l, lost), ids); len(gone) > 0 {
+				var ids []string
+				path := m.cut(t, l, lost, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					ids = slices.Clone(answered)
+				})
+				if gone := missing(t, path, ids); len(gone) > 0 {
 					t.Errorf("%d of %d were answered and are not in the trail: %q", len(gone), len(ids), gone)
 				}
 			}
@@ -228,7 +235,7 @@ func TestAPowerCutLosesNoMoreThanTheInterval(t *testing.T) {
 					ids = append(ids, id)
 				}
 			}
-			path := m.cut(t, l, losses["nothing of it"])
+			path := m.cut(t, l, losses["nothing of it"], nil)
 			if gone := missing(t, path, ids); len(gone) > 0 {
 				t.Errorf("older than the interval, and lost: %q", gone)
 			}
@@ -248,11 +255,11 @@ func TestAPowerCutWithoutFsyncLosesEverything(t *testing.T) {
 	if err := l.Write(r); err != nil {
 		t.Fatal(err)
 	}
-	if gone := missing(t, m.cut(t, l, losses["nothing of it"]), []string{"1"}); len(gone) != 1 {
+	if gone := missing(t, m.cut(t, l, losses["nothing of it"], nil), []string{"1"}); len(gone) != 1 {
 		t.Error("the record is there, and nobody fsynced it")
 	}
 	var content bytes.Buffer
-	if path := m.cut(t, l, func(b []byte) []byte { content.Write(b); return b }); len(missing(t, path, []string{"1"})) > 0 || content.Len() == 0 {
+	if path := m.cut(t, l, func(b []byte) []byte { content.Write(b); return b }, nil); len(missing(t, path, []string{"1"})) > 0 || content.Len() == 0 {
 		t.Error("a crash of the process alone loses it too")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 )
 
 // maxProblems bounds Result.Problems.
@@ -36,6 +37,10 @@ type Result struct {
 	Problems    []Problem
 	More        int // problems beyond the first hundred
 	Agreed      int // checkpoints that state what the files hold
+	// Covered is the last record that such a checkpoint states, at CoveredAt: the records behind it may
+	// be computed anew, or cut off, and nothing shows it. 0 if there is none.
+	Covered   uint64
+	CoveredAt time.Time
 	// MissingBefore is not 0 where the files begin with that record and no audit_deleted says what
 	// became of those before it: fine for some files of a trail, a removal for a whole one.
 	MissingBefore uint64

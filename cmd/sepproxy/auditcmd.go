@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,9 @@ The exit code is 0 if the chain holds, 1 if not.` + filesHelp,
 		}
 		if checkpoints == "" && len(files) == 0 {
 			checkpoints = c.Audit.Checkpoint.Path
+		}
+		if checkpoints == "" && publicKey != "" {
+			return errors.New("--public-key needs --checkpoints")
 		}
 		stated, problems, err := readCheckpoints(checkpoints, publicKey, c.Audit.Checkpoint.KeyFile)
 		if err != nil {
@@ -92,6 +96,9 @@ func readCheckpoints(path, publicKey, privateKey string) ([]audit.Checkpoint, []
 	}
 	defer f.Close()
 	list, problems, err := audit.ReadCheckpoints(path, f, key)
+	if err == nil && len(list)+len(problems) == 0 {
+		err = fmt.Errorf("reading checkpoints: there are none in %s", path)
+	}
 	if err != nil {
 		return nil, nil, failure{err}
 	}
@@ -135,9 +142,13 @@ func printVerified(w io.Writer, r audit.Result, compared bool) error {
 	if r.MissingBefore > 0 {
 		fmt.Fprintf(w, "note: the files begin with record %d; what was before it is not among them\n", r.MissingBefore)
 	}
-	if compared {
-		fmt.Fprintf(w, "%d checkpoints agree\n", r.Agreed)
-	} else {
+	switch {
+	case compared && r.Agreed > 0:
+		fmt.Fprintf(w, "%d checkpoints agree, the last one of %s with record %d; nothing vouches for the %d records behind it\n",
+			r.Agreed, r.CoveredAt.UTC().Format(time.RFC3339), r.Covered, r.Last-r.Covered)
+	case compared:
+		fmt.Fprintln(w, "no checkpoint agrees")
+	default:
 		fmt.Fprintln(w, "note: without checkpoints, a trail that was computed anew or cut off at its end looks whole")
 	}
 	if !r.OK() {
