@@ -30,7 +30,8 @@ type Checkpoints struct {
 	Key   ed25519.PrivateKey // that signs
 }
 
-// message is what is signed: a heading and the values, a line each.
+// message is what is signed: a heading and the values, a line each. What a Log writes has the time in
+// UTC, so that it stands in the message as it does in the file.
 func (c *Checkpoint) message() []byte {
 	return fmt.Appendf(nil, "sepproxy checkpoint 1\n%s\n%s\n%d\n%s\n", c.Time.UTC().Format(time.RFC3339Nano), c.Hostname, c.Sequence, c.Chain)
 }
@@ -52,7 +53,7 @@ func (l *Log) checkpoint() error {
 	if at.sequence == stated {
 		return nil
 	}
-	c := Checkpoint{Time: l.now(), Hostname: l.opts.Hostname, Sequence: at.sequence, Chain: at.chain.String()}
+	c := Checkpoint{Time: l.now().UTC(), Hostname: l.opts.Hostname, Sequence: at.sequence, Chain: at.chain.String()}
 	c.Signature = ed25519.Sign(l.opts.Checkpoint.Key, c.message())
 	if err := c.append(l.opts.Checkpoint.Path); err != nil {
 		return fmt.Errorf("writing a checkpoint of the audit trail: %w", err)

@@ -3,7 +3,9 @@ package audit
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -309,6 +311,27 @@ func TestATrailThatNoCheckpointStatesIsFound(t *testing.T) {
 		if err != nil || result.OK() != (c.want == "") || !result.OK() && !strings.Contains(result.Problems[0].Message, c.want) {
 			t.Errorf("%s: %v, %v, want %q", c.name, result.Problems, err, c.want)
 		}
+	}
+}
+
+// The message is documented, so that others can check signatures: from nothing but the line itself.
+func TestASignatureCanBeCheckedWithoutUs(t *testing.T) {
+	n := newNotary(t)
+	o := n.options(trailPath(t))
+	o.Now = func() time.Time { return newClock().Now().In(time.FixedZone("far away", 5*3600+1800)) }
+	l := openLog(t, o)
+	write(t, l, 1)
+	if err := l.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	var line map[string]any
+	if err := json.Unmarshal([]byte(linesOf(t, n.path)[0]), &line); err != nil {
+		t.Fatal(err)
+	}
+	message := fmt.Sprintf("sepproxy checkpoint 1\n%s\n%s\n%.0f\n%s\n", line["@timestamp"], line["hostname"], line["sequence"], line["chain"])
+	signature, err := base64.StdEncoding.DecodeString(line["signature"].(string))
+	if err != nil || !ed25519.Verify(n.public, []byte(message), signature) {
+		t.Errorf("%v, the signature is not of %q", err, message)
 	}
 }
 

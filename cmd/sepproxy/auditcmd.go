@@ -144,8 +144,8 @@ func printVerified(w io.Writer, r audit.Result, compared bool) error {
 	}
 	switch {
 	case compared && r.Agreed > 0:
-		fmt.Fprintf(w, "%d checkpoints agree, the last one of %s with record %d; nothing vouches for the %d records behind it\n",
-			r.Agreed, r.CoveredAt.UTC().Format(time.RFC3339), r.Covered, r.Last-r.Covered)
+		fmt.Fprintf(w, "%d checkpoints agree, the last one of %s with record %d%s\n",
+			r.Agreed, r.CoveredAt.UTC().Format(time.RFC3339), r.Covered, unvouched(r.Last-r.Covered))
 	case compared:
 		fmt.Fprintln(w, "no checkpoint agrees")
 	default:
@@ -155,6 +155,14 @@ func printVerified(w io.Writer, r audit.Result, compared bool) error {
 		return errNo
 	}
 	return nil
+}
+
+// unvouched tells of the records behind the last checkpoint.
+func unvouched(records uint64) string {
+	if records == 0 {
+		return ": all of the trail"
+	}
+	return fmt.Sprintf("; nothing vouches for the %d behind it", records)
 }
 
 func auditShowCommand() *cobra.Command {
