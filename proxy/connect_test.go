@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -28,17 +27,29 @@ func echo(c net.Conn) {
 }
 
 func TestTunnelShowsTheOriginsOwnCertificate(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "reputation") }))
-	defer server.Close()
-	s := newSite(t, "", map[string]string{insight: server.Listener.Addr().String()})
+	other := httptest.NewTLSServer(nil) // for its certificate
+	defer other.Close()
+	addr := origin(t, func(c net.Conn) {
+		secure := tls.Server(c, other.TLS)
+		_, _ = io.WriteString(secure, "reputation")
+		_, _ = io.Copy(io.Discard, secure) // closing with unread bytes would be a reset
+	})
+	s := newSite(t, "", map[string]string{insight: addr})
 
-	c := tls.Client(s.connect(insight+":443", ""), &tls.Config{ServerName: "example.com", RootCAs: poolOf(server.Certificate())})
+	raw := s.connect(insight+":443", "")
+	c := tls.Client(raw, &tls.Config{ServerName: "example.com", RootCAs: poolOf(other.Certificate())})
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.ConnectionState().PeerCertificates[0]; !got.Equal(server.Certificate()) {
+	if got := c.ConnectionState().PeerCertificates[0]; !got.Equal(other.Certificate()) {
 		t.Error("the client sees another certificate than the origin's")
 	}
+	if _, err := io.ReadFull(c, make([]byte, len("reputation"))); err != nil {
+		t.Error(err)
+	}
+	_ = c.CloseWrite()
+	_ = raw.CloseWrite()
+	_, _ = io.Copy(io.Discard, raw)
 	_ = c.Close()
 	d := s.decided("allow", "catalog")
 	if d.Rule == nil || d.Rule.Name != "agent.insight" || d.Rule.Ruleset != "sep-ses" || !*d.Sepproxy.Documented ||

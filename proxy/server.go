@@ -247,7 +247,6 @@ func (s *Server) PolicyChanged() {
 func (s *Server) Shutdown(ctx context.Context) int {
 	s.Drain()
 	s.active.wait(ctx)
-	s.rate.flush()
 	left := 0
 	s.active.each(func(o open) {
 		left++
@@ -259,5 +258,6 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	s.conns.closeAll()
 	s.tunnels.Close()
 	s.trips.CloseIdleConnections()
+	s.rate.flush() // what was refused to the last
 	return left
 }

@@ -327,6 +327,22 @@ func TestAFloodIsRefusedAndGatheredInTheTrail(t *testing.T) {
 	}
 }
 
+// A flood whose second is not over when the proxy stops is recorded all the same.
+func TestAFloodIsRecordedWhenTheProxyStops(t *testing.T) {
+	s := newSite(t, "", nil, func(c *proxy.Config) { c.Limits.RequestsPerClient = 1 })
+	limited := int64(0)
+	for limited == 0 {
+		if got := s.send("CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n"); strings.HasPrefix(got, "HTTP/1.1 429 ") {
+			limited++
+		}
+	}
+	s.server.Shutdown(context.Background())
+	all := s.trail.all(audit.ActionDecision)
+	if last := all[len(all)-1]; last.Sepproxy.Reason != "rate_limited" || last.Sepproxy.Count != limited {
+		t.Errorf("the trail ends with %+v", last.Sepproxy)
+	}
+}
+
 func TestHeadsThatDoNotComeInTime(t *testing.T) {
 	s := newSite(t, "", nil, func(c *proxy.Config) { c.Timeouts.Header = 50 * time.Millisecond })
 	c := s.dial()
