@@ -32,6 +32,11 @@ var arrows = map[string][]string{
 	"report":              {"audit", "catalog"},
 	"admin":               {},
 	"e2e":                 {},
+	"bench":               {"bench/figure", "bench/load", "bench/origin", "bench/program", "catalog", "policy"},
+	"bench/figure":        {},
+	"bench/load":          {"bench/origin"},
+	"bench/origin":        {},
+	"bench/program":       {"bench/load", "bench/origin"},
 	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report"},
 }
 
