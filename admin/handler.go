@@ -8,22 +8,50 @@ import (
 	"strings"
 )
 
-// Config is what the pages need to know.
+// Config is what the pages need to know. Its functions are called from any goroutine. The zero Config
+// answers nothing but metrics and health.
 type Config struct {
 	// Ready tells why requests cannot be served now, and nil when they can. It is asked by every
-	// /readyz, from any goroutine. A nil Ready is never ready.
+	// /readyz. A nil Ready is never ready.
 	Ready func() error
+	// Loopback says that nobody but this machine reaches the listener. Then a Host header that is
+	// neither localhost nor an IP address is refused: a name that leads here is somebody's trick (DNS
+	// rebinding). Elsewhere the live page needs a Token.
+	Loopback bool
+	// Token is what has to be shown for the live page, as Bearer token (RFC 6750) or as the password of
+	// Basic (RFC 7617), which browsers ask people for. "" asks nobody, and then only Loopback shows the page.
+	Token string
+	// PAC gives /proxy.pac. here is the host by which the client reached this listener, without a
+	// port; rest is where other hosts go, "" if the client did not say. Its error is the client's
+	// mistake. A nil PAC serves none.
+	PAC func(here, rest string) (string, error)
+	// Page is the live page at /; nil serves none.
+	Page *Page
 }
 
-// Handler serves /metrics, /healthz and /readyz, to GET and HEAD alone. Neither the result nor m
-// is nil.
+// A page is what one path answers with.
+type page struct {
+	http.Handler
+	open bool // to whoever reaches the listener, without a token
+}
+
+// Handler serves /metrics, /healthz and /readyz, and what c has of /proxy.pac and the live page, to GET
+// and HEAD alone. Neither the result nor m is nil.
 func Handler(c Config, m *Metrics) http.Handler {
-	pages := map[string]http.Handler{
-		"/metrics": m.handler(),
-		"/healthz": http.HandlerFunc(healthz),
-		"/readyz":  http.HandlerFunc(c.readyz),
+	pages := map[string]page{
+		"/metrics": {m.handler(), true},
+		"/healthz": {http.HandlerFunc(healthz), true},
+		"/readyz":  {http.HandlerFunc(c.readyz), true},
+	}
+	if c.PAC != nil {
+		pages["/proxy.pac"] = page{http.HandlerFunc(c.pac), true}
+	}
+	if c.Page != nil {
+		pages["/"] = page{http.HandlerFunc(c.Page.whole), false}
+		pages["/events"] = page{c.Page.events(), false}
 	}
 	missing := "not found; there are " + strings.Join(slices.Sorted(maps.Keys(pages)), ", ")
+	guard := newGuard(c)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		safeHeaders(w.Header())
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -32,6 +60,9 @@ func Handler(c Config, m *Metrics) http.Handler {
 			return
 		}
 		page, ok := pages[r.URL.Path]
+		if !guard.admits(w, r, page.open || !ok) {
+			return
+		}
 		if !ok {
 			answer(w, http.StatusNotFound, missing)
 			return
@@ -55,11 +86,26 @@ func (c Config) readyz(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, "ready")
 }
 
-// safeHeaders keeps browsers from guessing types, running anything or keeping what changes.
+// pac serves the PAC file to clients that may be no browsers at all.
+func (c Config) pac(w http.ResponseWriter, r *http.Request) {
+	text, err := c.PAC(hostname(r), r.URL.Query().Get("default"))
+	if err != nil {
+		answer(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ns-proxy-autoconfig")
+	_, _ = io.WriteString(w, text)
+}
+
+// safeHeaders keeps browsers from guessing types, running anything, keeping what changes, and showing
+// any of it to other sites.
 func safeHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -13,7 +13,8 @@ import (
 const shutdownGrace = 3 * time.Second
 
 // Serve answers on ln until ctx ends, lets the answers under way finish for up to three seconds,
-// and returns nil; an error means that the listener broke. It closes ln.
+// and returns nil; an error means that the listener broke. It closes ln. The contexts of requests end with
+// ctx, so that answers without an end have one.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
@@ -22,6 +23,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()

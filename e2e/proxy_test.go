@@ -26,6 +26,7 @@ type settings struct {
 	audit  string            // path of the trail, in the proxy's directory unless absolute
 	more   string            // further keys of the section audit, each beginning with a comma
 	listen string            // further entries of listen, each beginning with a comma
+	admin  string            // further keys of the section admin, each beginning with a comma
 }
 
 // A proxy is a running process under test with its files.
@@ -85,14 +86,14 @@ func prepare(t testing.TB, dir string, s settings) *proxy {
 		hosts = append(hosts, fmt.Sprintf("%s: [%q]", name, address))
 	}
 	p.writeFile("config.yaml", fmt.Sprintf(`listen: [{address: "127.0.0.1:0"}%s]
-admin: {address: "127.0.0.1:0"}
+admin: {address: "127.0.0.1:0"%s}
 policy: {path: policy.yaml}
 audit: {path: %q, sync: never%s}
 upstream: {hosts: {%s}}
 timeouts: {drain: %s}
 limits: {requests_per_client: 0}
 log: {format: json}
-`, s.listen, s.audit, s.more, strings.Join(hosts, ", "), s.drain))
+`, s.listen, s.admin, s.audit, s.more, strings.Join(hosts, ", "), s.drain))
 	p.writeFile("policy.yaml", s.policy)
 	return p
 }

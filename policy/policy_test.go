@@ -364,3 +364,19 @@ allow:
 		}
 	}
 }
+
+func TestHostsAreThoseThatSomebodyMayReach(t *testing.T) {
+	p := compiled(t, `groups: [agent]
+sep_versions: ["14.3 RU1"]
+clients: [{name: all, cidrs: [10.0.0.0/8]}]
+allow: [{url: "https://*.local.example.org"}, {url: "https://licence.example.com"}]
+deny: [{url: "https://insight.example.com"}]`)
+	want := "*.cdn.example.com *.local.example.org both.example.com files.example.com insight.example.com licence.example.com page.example.com"
+	if got := strings.Join(p.Hosts(), " "); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	var none *Policy
+	if got := none.Hosts(); got != nil {
+		t.Errorf("no policy has %v", got)
+	}
+}

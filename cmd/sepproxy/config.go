@@ -39,10 +39,6 @@ type listenConfig struct {
 	Address string `yaml:"address"`
 }
 
-type adminConfig struct {
-	Address string `yaml:"address"`
-}
-
 type policyConfig struct {
 	Path string `yaml:"path"`
 }
@@ -139,6 +135,7 @@ func loadConfig(path string) (*config, error) {
 	// Relative paths count from the file that names them, wherever the process was started.
 	dir := filepath.Dir(path)
 	c.Policy.Path = relativeTo(dir, c.Policy.Path)
+	c.Admin.TokenFile = relativeTo(dir, c.Admin.TokenFile)
 	c.Audit.Checkpoint.Path = relativeTo(dir, c.Audit.Checkpoint.Path)
 	c.Audit.Checkpoint.KeyFile = relativeTo(dir, c.Audit.Checkpoint.KeyFile)
 	if doc.Has("audit.path") && c.Audit.Path != "-" {
@@ -162,9 +159,7 @@ func (c *config) check(doc *strictyaml.Document) {
 	for i, l := range c.Listen {
 		checkAddress(doc, fmt.Sprintf("listen[%d].address", i), l.Address)
 	}
-	if c.Admin.Address != "" {
-		checkAddress(doc, "admin.address", c.Admin.Address)
-	}
+	c.Admin.check(doc)
 	if c.Audit.Path == "" {
 		doc.Errorf("audit.path", `there has to be an audit trail: give a file, or "-" for standard output`)
 	}

@@ -56,6 +56,7 @@ type instance struct {
 	metrics *admin.Metrics
 	proxy   *proxy.Server
 	expiry  *expiry
+	token   string // for the live page; "": none
 	workers sync.WaitGroup
 	failed  chan error // of what serves; buffered
 }
@@ -90,6 +91,9 @@ func serve(ctx context.Context, c *config, stdout, stderr io.Writer) (err error)
 // open takes up the audit trail, loads the policy and makes the proxy.
 func (in *instance) open(stdout io.Writer) (err error) {
 	c := in.config
+	if in.token, err = c.Admin.token(); err != nil {
+		return err
+	}
 	in.trail, err = openTrail(c.Audit, stdout, in.auditFailed)
 	if err != nil {
 		return failure{err}
@@ -208,7 +212,7 @@ func (in *instance) start(ctx context.Context, s sockets) {
 		in.workers.Go(func() { in.failed <- in.proxy.Serve(ln) })
 	}
 	if s.admin != nil {
-		handler := admin.Handler(admin.Config{Ready: in.ready}, in.metrics)
+		handler := admin.Handler(in.pages(s), in.metrics)
 		in.workers.Go(func() { in.failed <- admin.Serve(ctx, s.admin, handler) })
 	}
 	in.workers.Go(func() {
