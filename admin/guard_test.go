@@ -173,7 +173,7 @@ func TestThePageSaysWhatBroke(t *testing.T) {
 }
 
 // watch opens /events and gives its lines.
-func watch(t *testing.T, ctx context.Context, address string) (*http.Response, <-chan string) {
+func watch(ctx context.Context, t *testing.T, address string) (*http.Response, <-chan string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/events?host=x", nil)
 	if err != nil {
@@ -204,7 +204,7 @@ func TestEventsComeWhenSomethingChanged(t *testing.T) {
 		return err
 	}
 	address := listen(t, Handler(c, used()))
-	resp, lines := watch(t, t.Context(), address)
+	resp, lines := watch(t.Context(), t, address)
 	if resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("the type is %s", resp.Header.Get("Content-Type"))
 	}
@@ -226,14 +226,14 @@ func TestWatchersAreBoundedAndGo(t *testing.T) {
 	address := listen(t, Handler(full(), used()))
 	ctx, cancel := context.WithCancel(t.Context())
 	for range maxWatchers {
-		_, lines := watch(t, ctx, address)
+		_, lines := watch(ctx, t, address)
 		<-lines
 		go func() {
 			for range lines {
 			}
 		}()
 	}
-	resp, lines := watch(t, t.Context(), address)
+	resp, lines := watch(t.Context(), t, address)
 	if line := <-lines; resp.StatusCode != 503 || !strings.Contains(line, "too many pages") {
 		t.Errorf("one more watcher got %d %q", resp.StatusCode, line)
 	}
@@ -241,7 +241,7 @@ func TestWatchersAreBoundedAndGo(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		again, stop := context.WithCancel(t.Context())
-		resp, lines := watch(t, again, address)
+		resp, lines := watch(again, t, address)
 		<-lines
 		stop()
 		for range lines {
