@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"proxy/hello":         {},
 	"proxy/tunnel":        {},
 	"proxy/upstream":      {},
-	"report":              {"audit", "catalog"},
+	"report":              {"audit", "catalog", "internal/strictyaml"},
 	"admin":               {},
 	"e2e":                 {},
 	"bench":               {"bench/figure", "bench/load", "bench/origin", "bench/program", "catalog", "policy"},

@@ -17,6 +17,9 @@ import (
 type Options struct {
 	// Services is every documented service in force: each has its row, used or not.
 	Services []catalog.Service
+	// Catalog is what these services come from, with what the policy leaves out: the vendor's hosts and
+	// domains, and which hosts others share. Nil is an empty one.
+	Catalog *catalog.Catalog
 	// Since and Until bound the time of the records that count: from Since on, before Until. Zero
 	// is open.
 	Since, Until time.Time
@@ -25,6 +28,13 @@ type Options struct {
 	// Progress is told how many bytes of how many were read, often, from the goroutine of Build.
 	// A pipe among the files has no size: done may pass total. It may be nil.
 	Progress func(done, total int64)
+}
+
+func (o *Options) catalog() *catalog.Catalog {
+	if o.Catalog == nil {
+		return &catalog.Catalog{}
+	}
+	return o.Catalog
 }
 
 // maxWarnings is how many warnings a report keeps.
@@ -57,6 +67,9 @@ func Build(ctx context.Context, files []string, o Options) (*Report, error) {
 			return nil, err
 		}
 	}
+	if b.trail, err = checkTrail(ctx, sources); err != nil {
+		return nil, err
+	}
 	return b.report(), nil
 }
 
@@ -64,6 +77,7 @@ func Build(ctx context.Context, files []string, o Options) (*Report, error) {
 type builder struct {
 	*collector
 	options  *Options
+	trail    Trail
 	broken   int64
 	warnings []string
 	unsaid   int // warnings beyond maxWarnings
@@ -117,6 +131,12 @@ func (b *builder) report() *Report {
 	r.Services, r.Unused = b.serviceRows()
 	r.Undocumented = b.undocumentedRows()
 	r.Denials = b.denialRows()
+	r.Joint = b.jointRows()
+	r.MultiTenant = b.tenants.rows(b.clients, b.options.Lang)
+	r.PerClient = b.clients.rows()
+	r.Timeline = b.timelineRows()
+	r.Events = b.events.latest()
+	r.Trail = b.trail
 	return r
 }
 

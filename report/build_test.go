@@ -1,9 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -62,7 +64,7 @@ func TestServiceRow(t *testing.T) {
 	got := buildOf(t, Options{}, site).service("agent.insight")
 	want := Service{
 		ID: "agent.insight", Group: "agent", Title: "Insight", Purpose: "File reputation", Documented: true, Used: true,
-		Requests: 4, Failures: 1, Denied: 1, Clients: 2, Bytes: Bytes{Received: 2300, Sent: 5110},
+		Requests: 4, Joint: 1, Failures: 1, Denied: 1, Clients: 2, Days: []int64{4}, Bytes: Bytes{Received: 2300, Sent: 5110},
 		FirstSeen: Moment{at(1)}, LastSeen: Moment{at(7)}, SharedWith: []string{"agent.telemetry"},
 		Endpoints: []Endpoint{
 			{Host: "rrs.example.com", Port: 443, Requests: 2, Failures: 1, Clients: 1, Bytes: Bytes{2000, 110},
@@ -81,7 +83,7 @@ func TestServiceRow(t *testing.T) {
 func TestUnusedServiceHasItsRow(t *testing.T) {
 	got := buildOf(t, Options{Lang: "es"}, site).service("sepm.liveupdate")
 	want := Service{ID: "sepm.liveupdate", Group: "sepm", Title: "LiveUpdate", Documented: true,
-		SharedWith: []string{}, Endpoints: []Endpoint{{Host: "lu.example.com", Port: 80}}}
+		SharedWith: []string{}, Endpoints: []Endpoint{{Host: "lu.example.com", Port: 80}}, Days: []int64{0}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -114,7 +116,15 @@ func TestUndocumented(t *testing.T) {
 		tr.decision(lookup)
 	})
 	seen := Moment{at(9)}
-	want := []Undocumented{
+	type row struct {
+		host                      string
+		port                      uint16
+		requests, allowed, denied int64
+		clients                   int
+		first, last               Moment
+		suggest                   string
+	}
+	want := []row{
 		{"other.example.net", 443, 41, 0, 41, 2, Moment{at(6)}, seen, "https://other.example.net"},
 		{"192.0.2.1", 443, 1, 0, 1, 1, seen, seen, ""},
 		{"app.example.org", 443, 1, 1, 0, 1, Moment{at(1)}, Moment{at(1)}, ""},
@@ -122,8 +132,12 @@ func TestUndocumented(t *testing.T) {
 		{"plain.example.net", 80, 1, 0, 1, 1, seen, seen, "http://plain.example.net"},
 		{"plain.example.net", 8443, 1, 0, 1, 1, seen, seen, "https://plain.example.net:8443"},
 	}
-	if !reflect.DeepEqual(r.Undocumented, want) {
-		t.Errorf("got  %+v\nwant %+v", r.Undocumented, want)
+	var got []row
+	for _, u := range r.Undocumented {
+		got = append(got, row{u.Host, u.Port, u.Requests, u.Allowed, u.Denied, u.Clients, u.FirstSeen, u.LastSeen, u.Suggest})
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 
@@ -353,5 +367,16 @@ func TestReportOfARealTrail(t *testing.T) {
 	r := build(t, Options{}, files...)
 	if r.Transactions != 1 || r.service("agent.insight").Requests != 1 || len(r.Warnings) != 0 || r.Records < 1 {
 		t.Errorf("got %+v", r)
+	}
+	if tr := r.Trail; !tr.Intact || tr.Files != 1 || tr.Records != r.Records || tr.First != 1 || len(tr.Chain) != 64 {
+		t.Errorf("the trail is %+v", tr)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := build(t, Options{}, file(t, "audit.jsonl", bytes.Replace(data, []byte("rrs.example.com"), []byte("xxx.example.com"), 1)))
+	if tr := forged.Trail; tr.Intact || len(tr.Problems) != 1 || !strings.Contains(tr.Problems[0], "does not fit its chain") {
+		t.Errorf("the forged trail is %+v", tr)
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sepproxy/sepproxy/audit"
@@ -11,13 +12,15 @@ import (
 // Bounds of what a report keeps apart beyond the catalog, so that its memory depends on none of
 // what clients invent. The rest counts as Other.
 const (
-	maxUndocumented = 10_000 // hosts and ports
+	maxUndocumented = 10_000 // schemes, hosts and ports
 	maxDenials      = 10_000 // reasons with host and port
 	maxEndpoints    = 10_000 // hosts and ports of services that the catalog does not list for them
 	maxServices     = 1_000
+	maxJoint        = 1_000 // sets of services with host and port
 	maxPolicies     = 1_000
 	maxReasons      = 100
-	maxShared       = 64 // services of one record, and that share endpoints with one service
+	maxShared       = 64     // services of one record, and that share endpoints with one service
+	maxTargets      = 20_000 // whose rows are remembered; it changes nothing but speed
 )
 
 // An address is what rows are told apart by.
@@ -35,11 +38,21 @@ type (
 		reason string
 		address
 	}
-	undocumented struct {
-		tally
-		scheme string // of a rule that would have let it pass; "" if none would
+	schemeAddress struct {
+		scheme string
+		address
+	}
+	jointAddress struct {
+		services string
+		address
 	}
 )
+
+type service struct {
+	tally
+	joint int64 // requests that count in other services too
+	days  series
+}
 
 // A collector counts records. Its memory is bounded by the constants above.
 type collector struct {
@@ -47,29 +60,40 @@ type collector struct {
 	records      int64
 	period       span
 	total        tally
-	clients      clientIndex
+	timeline     series
+	days         series
+	index        clientIndex
+	clients      clientTable
 	policies     bounded[string, span]
-	services     bounded[string, tally]
+	services     bounded[string, service]
 	endpoints    bounded[serviceAddress, tally]
-	undocumented bounded[address, undocumented]
+	undocumented bounded[schemeAddress, undocumented]
+	joint        bounded[jointAddress, tally]
 	reasons      bounded[string, tally]
 	denials      bounded[denial, tally]
+	tenants      tenants
+	events       events
 	shared       map[string]map[string]bool // by service: the others with a common endpoint
-	scratch      []*tally
+	targets      map[target]*rows
 }
 
 // newCollector keeps a place for every documented service and endpoint, whatever else comes.
 func newCollector(o *Options) *collector {
 	c := &collector{
 		since: o.Since, until: o.Until,
-		clients:      clientIndex{},
+		timeline:     series{step: steps[0]},
+		days:         series{step: day},
+		index:        clientIndex{},
 		policies:     newBounded[string, span](maxPolicies),
-		services:     newBounded[string, tally](maxServices),
+		services:     newBounded[string, service](maxServices),
 		endpoints:    newBounded[serviceAddress, tally](maxEndpoints),
-		undocumented: newBounded[address, undocumented](maxUndocumented),
+		undocumented: newBounded[schemeAddress, undocumented](maxUndocumented),
+		joint:        newBounded[jointAddress, tally](maxJoint),
 		reasons:      newBounded[string, tally](maxReasons),
 		denials:      newBounded[denial, tally](maxDenials),
+		tenants:      newTenants(o.catalog()),
 		shared:       map[string]map[string]bool{},
+		targets:      map[target]*rows{},
 	}
 	owners := map[catalog.Endpoint][]string{}
 	for _, s := range o.Services {
@@ -124,6 +148,8 @@ func (c *collector) record(r *audit.Record) {
 		c.decision(c.event(r))
 	case audit.ActionOutcome:
 		c.outcome(c.event(r))
+	case audit.ActionLifecycle:
+		c.events.note(r)
 	}
 }
 
@@ -132,62 +158,129 @@ func (c *collector) inPeriod(t time.Time) bool {
 }
 
 func (c *collector) decision(e *event) {
-	for _, row := range c.rows(e) {
-		row.decision(e)
-	}
+	r := c.rowsOf(e.target)
+	p := point{requests: e.requests}
 	if !e.allowed {
-		c.reasons.at(e.reason, Other).decision(e)
-		c.denials.at(denial{e.reason, e.to}, denial{e.reason, address{Other, 0}}).decision(e)
+		p.denied = e.requests
+		c.refused(e)
 	}
+	for _, t := range r.tallies {
+		t.decision(e)
+	}
+	for _, s := range r.services {
+		s.days.noteAt(e.at, p)
+		if len(r.services) > 1 {
+			s.joint = plus(s.joint, e.requests)
+		}
+	}
+	if r.undocumented != nil {
+		r.undocumented.decided(e)
+	}
+	if r.tenant != nil && e.client >= 0 {
+		u := r.tenant.by(e.client)
+		u.requests = plus(u.requests, e.requests)
+	}
+	if client := c.clients.row(e.client, e.clientAddr); client != nil {
+		client.decision(e)
+	}
+	c.timeline.noteAt(e.at, p)
+	c.days.noteAt(e.at, p)
 }
 
 func (c *collector) outcome(e *event) {
-	for _, row := range c.rows(e) {
-		row.outcome(e)
-	}
+	r := c.rowsOf(e.target)
+	p := point{bytes: e.bytes}
 	if e.turned {
+		p.denied = 1
 		refused := *e
 		refused.requests, refused.allowed = 1, false
-		c.reasons.at(e.reason, Other).decision(&refused)
-		c.denials.at(denial{e.reason, e.to}, denial{e.reason, address{Other, 0}}).decision(&refused)
+		c.refused(&refused)
 	}
+	if e.failed {
+		p.failures = 1
+	}
+	for _, t := range r.tallies {
+		t.outcome(e)
+	}
+	if r.undocumented != nil {
+		r.undocumented.ended(e)
+	}
+	if r.tenant != nil && e.client >= 0 {
+		r.tenant.by(e.client).bytes.add(e.bytes)
+	}
+	if client := c.clients.row(e.client, e.clientAddr); client != nil {
+		client.outcome(e)
+	}
+	c.timeline.noteAt(e.at, p)
+	c.days.noteAt(e.at, p)
 }
 
-// rows gives every tally that an event counts in, each once. They are valid until the next call.
-func (c *collector) rows(e *event) []*tally {
-	rows := c.scratch[:0]
-	rows = append(rows, &c.total)
-	for _, id := range e.services {
-		row := c.services.at(id, Other)
-		if slices.Contains(rows, row) {
+// refused counts what was denied by its reason.
+func (c *collector) refused(e *event) {
+	c.reasons.at(e.reason, Other).decision(e)
+	c.denials.at(denial{e.reason, e.to}, denial{e.reason, address{Other, 0}}).decision(e)
+}
+
+// rows is where the events of one target count.
+type rows struct {
+	tallies      []*tally // each once, those of the fields below too
+	services     []*service
+	undocumented *undocumented // nil: it is documented, or nothing is known of it
+	tenant       *tenant       // nil: the host is nobody else's
+}
+
+// rowsOf remembers the rows of targets, which come by the thousand.
+func (c *collector) rowsOf(to target) *rows {
+	r := c.targets[to]
+	if r == nil {
+		r = c.findRows(to)
+		if len(c.targets) < maxTargets {
+			c.targets[to] = r
+		}
+	}
+	return r
+}
+
+func (c *collector) findRows(to target) *rows {
+	r := &rows{tallies: []*tally{&c.total}}
+	ids := to.serviceIDs()
+	for _, id := range ids {
+		s := c.services.at(id, Other)
+		if slices.Contains(r.services, s) {
 			continue // several services have become Other
 		}
-		rows = append(rows, row)
-		if e.to.host != "" && c.services.has(id) {
+		r.services = append(r.services, s)
+		r.tallies = append(r.tallies, &s.tally)
+		if to.to.host != "" && c.services.has(id) {
 			rest := serviceAddress{id, address{Other, 0}}
-			rows = append(rows, c.endpoints.at(serviceAddress{id, e.to}, rest))
+			r.tallies = append(r.tallies, c.endpoints.at(serviceAddress{id, to.to}, rest))
 		}
 	}
-	if len(e.services) > 1 {
-		c.share(e.services)
+	if len(ids) > 1 {
+		c.share(ids)
+		r.tallies = append(r.tallies, c.joint.at(jointAddress{to.services, to.to}, jointAddress{Other, address{Other, 0}}))
 	}
-	if e.undocumented {
-		u := c.undocumented.at(e.to, address{Other, 0})
-		if e.scheme != "" && u.scheme != "https" && ruleWouldHelp(e.reason) {
-			u.scheme = e.scheme
-		}
-		rows = append(rows, &u.tally)
+	if to.undocumented {
+		r.undocumented = c.undocumented.at(schemeAddress{to.scheme, to.to}, schemeAddress{"", address{Other, 0}})
+		r.tallies = append(r.tallies, &r.undocumented.tally)
 	}
-	c.scratch = rows
-	return rows
+	if r.tenant = c.tenants.of(to.to.host); r.tenant != nil {
+		r.tallies = append(r.tallies, &r.tenant.tally)
+	}
+	return r
 }
 
-// ruleWouldHelp tells whether an allow rule could change the verdict that has this reason, or will
-// once observation ends.
-func ruleWouldHelp(reason string) bool {
-	switch reason {
-	case "not_listed", "scheme_not_listed", "port_not_listed", "path_not_listed", "observed":
-		return true
+// A target is what the rows of an event depend on.
+type target struct {
+	services     string // ids, a line each
+	scheme       string
+	to           address
+	undocumented bool
+}
+
+func (t target) serviceIDs() []string {
+	if t.services == "" {
+		return nil
 	}
-	return false
+	return strings.Split(t.services, "\n")
 }

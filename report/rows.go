@@ -15,9 +15,10 @@ func (b *builder) serviceRows() (rows []Service, unused []string) {
 	rows, unused = []Service{}, []string{}
 	endpoints := b.endpointRows()
 	documented := map[string]bool{}
-	for _, s := range b.options.Services {
-		row := Service{ID: s.ID, Group: s.Group, Documented: true,
-			Title: s.Title.In(b.options.Lang), Purpose: s.Purpose.In(b.options.Lang)}
+	for i := range b.options.Services {
+		s := &b.options.Services[i]
+		row := b.named(s)
+		row.Documented = true
 		b.fill(&row, s.Endpoints, endpoints[s.ID])
 		rows = append(rows, row)
 		documented[s.ID] = true
@@ -28,6 +29,9 @@ func (b *builder) serviceRows() (rows []Service, unused []string) {
 	for _, id := range slices.Sorted(maps.Keys(b.services.values)) {
 		if !documented[id] {
 			row := Service{ID: id}
+			if s := b.options.catalog().Service(id); s != nil {
+				row = b.named(s)
+			}
 			b.fill(&row, nil, endpoints[id])
 			rows = append(rows, row)
 		}
@@ -35,10 +39,17 @@ func (b *builder) serviceRows() (rows []Service, unused []string) {
 	return rows, unused
 }
 
+// named is the row of a service of the catalog, with nothing counted yet.
+func (b *builder) named(s *catalog.Service) Service {
+	lang := b.options.Lang
+	return Service{ID: s.ID, Group: s.Group, Title: s.Title.In(lang), Purpose: s.Purpose.In(lang), Breaks: s.Breaks.In(lang)}
+}
+
 // fill adds what was counted for the service. Its documented endpoints come in their order.
 func (b *builder) fill(row *Service, listed []catalog.Endpoint, seen []Endpoint) {
 	t := b.services.values[row.ID]
 	row.Used = t.used()
+	row.Joint, row.Days = t.joint, b.daysOf(&t.days)
 	row.Requests, row.Failures, row.Clients, row.Bytes = t.requests(), t.failures, t.clients.len(), t.bytes
 	_, row.Denied = t.verdicts()
 	row.FirstSeen, row.LastSeen = t.seen()
@@ -71,24 +82,6 @@ func (b *builder) endpointRows() map[string][]Endpoint {
 		e.FirstSeen, e.LastSeen = t.seen()
 		rows[k.service] = append(rows[k.service], e)
 	}
-	return rows
-}
-
-// undocumentedRows leaves out what was not asked for in the period, and puts most requests first.
-func (b *builder) undocumentedRows() []Undocumented {
-	rows := []Undocumented{}
-	for k, u := range b.undocumented.values {
-		row := Undocumented{Host: k.host, Port: k.port, Requests: u.requests(), Clients: u.clients.len(),
-			Suggest: suggestion(u.scheme, k)}
-		row.Allowed, row.Denied = u.verdicts()
-		row.FirstSeen, row.LastSeen = u.seen()
-		if row.Requests > 0 {
-			rows = append(rows, row)
-		}
-	}
-	slices.SortFunc(rows, func(x, y Undocumented) int {
-		return byRequests(address{x.Host, x.Port}, address{y.Host, y.Port}, x.Requests, y.Requests)
-	})
 	return rows
 }
 
@@ -141,4 +134,42 @@ func byAddress(x, y address) int {
 		return 0
 	}
 	return cmp.Or(last(x)-last(y), strings.Compare(x.host, y.host), cmp.Compare(x.port, y.port))
+}
+
+// jointRows puts most requests first.
+func (b *builder) jointRows() []Joint {
+	rows := []Joint{}
+	for k, t := range b.joint.values {
+		row := Joint{Services: strings.Split(k.services, "\n"), Host: k.host, Port: k.port,
+			Requests: t.requests(), Clients: t.clients.len(), Bytes: t.bytes}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(x, y Joint) int {
+		return cmp.Or(byRequests(address{x.Host, x.Port}, address{y.Host, y.Port}, x.Requests, y.Requests),
+			slices.Compare(x.Services, y.Services))
+	})
+	return rows
+}
+
+// timelineRows gives the points of the whole and the days that services are counted by.
+func (b *builder) timelineRows() Timeline {
+	line := Timeline{Step: b.timeline.step, Points: []Point{}, DayStep: b.days.step, Days: []Moment{}}
+	for i, p := range b.timeline.points {
+		at := b.timeline.begin(b.timeline.first + int64(i))
+		line.Points = append(line.Points, Point{at, p.requests, p.denied, p.failures, p.bytes})
+	}
+	for i := range b.days.points {
+		line.Days = append(line.Days, b.days.begin(b.days.first+int64(i)))
+	}
+	return line
+}
+
+// daysOf gives the requests on each of the report's days.
+func (b *builder) daysOf(s *series) []int64 {
+	s.coarsen(b.days.step)
+	list := make([]int64, len(b.days.points))
+	for i := range list {
+		list[i] = s.at(b.days.first + int64(i)).requests
+	}
+	return list
 }

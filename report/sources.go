@@ -153,3 +153,20 @@ func (w *watched) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// checkTrail checks the chain through those of the files that can be read twice.
+func checkTrail(ctx context.Context, sources []*source) (Trail, error) {
+	var paths []string
+	for _, s := range sources {
+		if s.info.Mode().IsRegular() {
+			paths = append(paths, s.path)
+		}
+	}
+	found, err := audit.Verify(ctx, paths)
+	t := Trail{Intact: found.OK(), Files: found.Files, Records: found.Records, First: found.First, Last: found.Last,
+		Chain: found.Chain, More: found.More, MissingBefore: found.MissingBefore, Problems: []string{}}
+	for _, p := range found.Problems {
+		t.Problems = append(t.Problems, p.String())
+	}
+	return t, err
+}

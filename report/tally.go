@@ -35,8 +35,7 @@ func (t *tally) outcome(e *event) {
 	if e.failed {
 		t.failures = plus(t.failures, 1)
 	}
-	t.bytes.Received = plus(t.bytes.Received, e.bytes.Received)
-	t.bytes.Sent = plus(t.bytes.Sent, e.bytes.Sent)
+	t.bytes.add(e.bytes)
 	t.ended.note(e.at)
 	t.clients.add(e.client)
 }
@@ -81,28 +80,34 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
+func (b *Bytes) add(more Bytes) {
+	b.Received = plus(b.Received, more.Received)
+	b.Sent = plus(b.Sent, more.Sent)
+}
+
 // maxClients is how many client addresses are told apart; all further ones count as one more.
 const maxClients = 100_000
 
 // clientIndex gives each client address a small number, the same each time.
 type clientIndex map[netip.Addr]int
 
-// number is -1 for a record that names no client. What is not an address counts as one client.
-func (x clientIndex) number(ip string) int {
+// number is -1 for a record that names no client. What is not an address counts as one client, with
+// the zero Addr.
+func (x clientIndex) number(ip string) (int, netip.Addr) {
 	if ip == "" {
-		return -1
+		return -1, netip.Addr{}
 	}
-	addr, _ := netip.ParseAddr(ip) // the zero Addr is a fine key
+	addr, _ := netip.ParseAddr(ip)
 	addr = addr.Unmap().WithZone("")
 	n, ok := x[addr]
 	if !ok {
 		n = len(x)
 		if n >= maxClients {
-			return maxClients
+			return maxClients, netip.Addr{}
 		}
 		x[addr] = n
 	}
-	return n
+	return n, addr
 }
 
 // A clientSet holds numbers of clientIndex: a short list, or else one bit for each, so that at most
@@ -141,4 +146,18 @@ func (s *clientSet) len() int {
 		total += bits.OnesCount64(word)
 	}
 	return total
+}
+
+// numbers gives the first most numbers of the set.
+func (s *clientSet) numbers(most int) []int {
+	var list []int
+	for _, n := range s.few[:min(len(s.few), most)] {
+		list = append(list, int(n))
+	}
+	for i, word := range s.many {
+		for ; word != 0 && len(list) < most; word &= word - 1 {
+			list = append(list, i*64+bits.TrailingZeros64(word))
+		}
+	}
+	return list
 }

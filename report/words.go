@@ -13,6 +13,8 @@ type words struct {
 	troubled, unused, title, undocumented, host, port, suggest string
 
 	denials, reason string
+
+	classOther, classKnown, classVendor, broadCloud string
 }
 
 var english = words{
@@ -34,6 +36,9 @@ var english = words{
 	suggest: "To let one of them pass, put its line under allow: in policy.yaml:",
 
 	denials: "Denied, by reason", reason: "Reason",
+
+	classOther: "nothing is known of it", classKnown: "%s; see %s", classVendor: "%s is also the domain of the documented %s",
+	broadCloud: "below %s anybody can have a name",
 }
 
 var spanish = words{
@@ -55,10 +60,15 @@ var spanish = words{
 	suggest: "Para permitir uno de ellos, ponga su línea bajo allow: en policy.yaml:",
 
 	denials: "Denegado, por motivo", reason: "Motivo",
+
+	classOther: "no se sabe nada de él", classKnown: "%s; véase %s", classVendor: "%s es también el dominio del documentado %s",
+	broadCloud: "bajo %s cualquiera puede tener un nombre",
 }
 
-func (r *Report) words() *words {
-	if r.lang == "es" {
+func (r *Report) words() *words { return wordsOf(r.lang) }
+
+func wordsOf(lang string) *words {
+	if lang == "es" {
 		return &spanish
 	}
 	return &english

@@ -28,9 +28,11 @@ type documented struct {
 		Group         string     `json:"group"`
 		Title         string     `json:"title"`
 		Purpose       string     `json:"purpose"`
+		Breaks        string     `json:"breaks,omitempty"`
 		Documented    bool       `json:"documented"`
 		Used          bool       `json:"used"`
 		Requests      int64      `json:"requests"`
+		JointRequests int64      `json:"joint_requests"`
 		Failures      int64      `json:"failures"`
 		Denied        int64      `json:"denied"`
 		Clients       int64      `json:"clients"`
@@ -45,19 +47,105 @@ type documented struct {
 			Requests int64  `json:"requests"`
 			Denied   int64  `json:"denied"`
 		} `json:"endpoints"`
+		Days []int64 `json:"days"`
 	} `json:"services"`
 	Unused       []string `json:"unused"`
 	Undocumented []struct {
-		Host      string     `json:"host"`
-		Port      uint16     `json:"port"`
-		Requests  int64      `json:"requests"`
-		Allowed   int64      `json:"allowed"`
-		Denied    int64      `json:"denied"`
-		Clients   int64      `json:"clients"`
-		FirstSeen *time.Time `json:"first_seen"`
-		LastSeen  *time.Time `json:"last_seen"`
-		Suggest   string     `json:"suggest"`
+		Scheme        string            `json:"scheme"`
+		Host          string            `json:"host"`
+		Port          uint16            `json:"port"`
+		Requests      int64             `json:"requests"`
+		Allowed       int64             `json:"allowed"`
+		Denied        int64             `json:"denied"`
+		Failures      int64             `json:"failures"`
+		Clients       int64             `json:"clients"`
+		BytesReceived int64             `json:"bytes_received"`
+		BytesSent     int64             `json:"bytes_sent"`
+		FirstSeen     *time.Time        `json:"first_seen"`
+		LastSeen      *time.Time        `json:"last_seen"`
+		Addresses     []string          `json:"addresses"`
+		Methods       []documentedCount `json:"methods"`
+		Reasons       []documentedCount `json:"reasons"`
+		ServerNames   []documentedCount `json:"server_names"`
+		Ended         []documentedCount `json:"ended"`
+		Class         string            `json:"class"`
+		ClassReason   string            `json:"class_reason"`
+		Resembles     string            `json:"resembles,omitempty"`
+		Broad         string            `json:"broad,omitempty"`
+		Suggest       string            `json:"suggest,omitempty"`
 	} `json:"undocumented"`
+	Joint []struct {
+		Services      []string `json:"services"`
+		Host          string   `json:"host"`
+		Port          uint16   `json:"port"`
+		Requests      int64    `json:"requests"`
+		Clients       int64    `json:"clients"`
+		BytesReceived int64    `json:"bytes_received"`
+		BytesSent     int64    `json:"bytes_sent"`
+	} `json:"joint"`
+	MultiTenant []struct {
+		Host          string `json:"host"`
+		Shared        string `json:"shared"`
+		Requests      int64  `json:"requests"`
+		Denied        int64  `json:"denied"`
+		Clients       int64  `json:"clients"`
+		BytesReceived int64  `json:"bytes_received"`
+		BytesSent     int64  `json:"bytes_sent"`
+		Uploads       []struct {
+			Client        string `json:"client"`
+			Requests      int64  `json:"requests"`
+			BytesReceived int64  `json:"bytes_received"`
+			BytesSent     int64  `json:"bytes_sent"`
+		} `json:"uploads"`
+	} `json:"multi_tenant"`
+	Clients []struct {
+		Address       string     `json:"address"`
+		Name          string     `json:"name"`
+		Requests      int64      `json:"requests"`
+		Denied        int64      `json:"denied"`
+		Failures      int64      `json:"failures"`
+		Undocumented  int64      `json:"undocumented"`
+		BytesReceived int64      `json:"bytes_received"`
+		BytesSent     int64      `json:"bytes_sent"`
+		FirstSeen     *time.Time `json:"first_seen"`
+		LastSeen      *time.Time `json:"last_seen"`
+	} `json:"clients"`
+	Timeline struct {
+		StepSeconds int64 `json:"step_seconds"`
+		Points      []struct {
+			At            *time.Time `json:"at"`
+			Requests      int64      `json:"requests"`
+			Denied        int64      `json:"denied"`
+			Failures      int64      `json:"failures"`
+			BytesReceived int64      `json:"bytes_received"`
+			BytesSent     int64      `json:"bytes_sent"`
+		} `json:"points"`
+		DayStepSeconds int64       `json:"day_step_seconds"`
+		Days           []time.Time `json:"days"`
+	} `json:"timeline"`
+	Events []struct {
+		At       *time.Time `json:"at"`
+		Kind     string     `json:"kind"`
+		Observer string     `json:"observer"`
+		Policy   string     `json:"policy"`
+		Message  string     `json:"message"`
+	} `json:"events"`
+	Trail struct {
+		Intact        bool     `json:"intact"`
+		Files         int      `json:"files"`
+		Records       int64    `json:"records"`
+		FirstSequence uint64   `json:"first_sequence"`
+		LastSequence  uint64   `json:"last_sequence"`
+		LastChain     string   `json:"last_chain"`
+		Problems      []string `json:"problems"`
+		MoreProblems  int      `json:"more_problems"`
+		MissingBefore uint64   `json:"missing_before,omitempty"`
+	} `json:"trail"`
+}
+
+type documentedCount struct {
+	Name  string `json:"name"`
+	Count int64  `json:"count"`
 }
 
 // The same members in the same order, nothing more, nothing less.

@@ -68,7 +68,7 @@ func runReport(ctx context.Context, c *config, f reportFlags, files []string, st
 	if err != nil {
 		return err
 	}
-	o.Services = p.InForce()
+	o.Services, o.Catalog = p.InForce(), p.Catalog()
 	if files, err = trailOf(c, files); err != nil {
 		return err
 	}
