@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	alertRules     = "../deploy/prometheus/sepproxy.rules.yaml"
-	alertTests     = "../deploy/prometheus/sepproxy.rules.test.yaml"
+	alertRules   = "../deploy/prometheus/sepproxy.rules.yaml"
+	alertTests   = "../deploy/prometheus/sepproxy.rules.test.yaml"
 	grafanaBoard = "../deploy/grafana/sepproxy.json"
 )
 
