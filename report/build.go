@@ -47,7 +47,7 @@ const maxWarnings = 100
 // What cannot be read of a file is in Report.Broken and Report.Warnings. An error means that there
 // is no report: a file cannot be opened, or ctx ended.
 func Build(ctx context.Context, files []string, o Options) (*Report, error) {
-	b := &builder{collector: newCollector(&o), options: &o}
+	b := newBuilder(&o)
 	sources, err := openSources(ctx, files)
 	if err != nil {
 		return nil, err
@@ -82,6 +82,8 @@ type builder struct {
 	warnings []string
 	unsaid   int // warnings beyond maxWarnings
 }
+
+func newBuilder(o *Options) *builder { return &builder{collector: newCollector(o), options: o, trail: Trail{Problems: []string{}}} }
 
 // count reads one file, and checks on the way that the shorter copies of it are copies.
 func (b *builder) count(ctx context.Context, s *source, progress func(n int)) error {
@@ -118,7 +120,7 @@ func (b *builder) report() *Report {
 		From: Moment{b.period.from}, To: Moment{b.period.to},
 		Records: b.records, Transactions: b.total.requests(),
 		Failures: b.total.failures, Clients: b.total.clients.len(), Bytes: b.total.bytes,
-		Broken: b.broken, Warnings: b.warnings, lang: b.options.Lang,
+		Broken: b.broken, Warnings: slices.Clone(b.warnings), lang: b.options.Lang,
 	}
 	r.Allowed, r.Denied = b.total.verdicts()
 	if b.unsaid > 0 {

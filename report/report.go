@@ -61,7 +61,7 @@ type Service struct {
 	Purpose    string `json:"purpose"`
 	Breaks     string `json:"breaks,omitempty"` // what stops working without it, as far as the vendor says
 	Documented bool   `json:"documented"`       // stands in the catalog in force; local rules and older policies do not
-	Used       bool   `json:"used"`       // something was asked for, or a transfer begun earlier ended
+	Used       bool   `json:"used"`             // something was asked for, or a transfer begun earlier ended
 	Requests   int64  `json:"requests"`
 	Joint      int64  `json:"joint_requests"` // those of Requests that count in other services too
 	Failures   int64  `json:"failures"`

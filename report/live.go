@@ -1,0 +1,52 @@
+package report
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sepproxy/sepproxy/audit"
+)
+
+// A Live is a report that grows while records are written. Any number of goroutines may use it.
+type Live struct {
+	mu sync.Mutex
+	b  *builder
+}
+
+// NewLive makes an empty report. Options.Progress has no part in it.
+func NewLive(o Options) *Live { return &Live{b: newBuilder(&o)} }
+
+// Read counts the records of files as Build does. The errors are Build's; what was read before stays counted.
+// The lock is held for one record at a time: Add is not held up.
+func (l *Live) Read(ctx context.Context, files []string) error {
+	sources, err := openSources(ctx, files)
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		err := s.read(ctx, nil, func(_ int, r *audit.Record) error {
+			l.Add(r)
+			return nil
+		}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Add counts one record. It keeps nothing of r, waits for nothing but Report, and takes some
+// microseconds.
+func (l *Live) Add(r *audit.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.record(r)
+}
+
+// Report gives the report as it stands, which the caller owns. Its Trail says nothing: the chain of a file
+// that is being written is not checked.
+func (l *Live) Report() *Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.report()
+}

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+
+	"github.com/sepproxy/sepproxy/audit"
+)
+
+func TestLiveReportIsTheReportOfTheSameRecords(t *testing.T) {
+	var tr trail
+	site(&tr)
+	path := file(t, "audit.jsonl", tr.Bytes())
+	whole := build(t, Options{}, path)
+	whole.Trail = Trail{Problems: []string{}}
+
+	lines := bytes.SplitAfter(tr.Bytes(), []byte("\n"))
+	half := len(lines) / 2
+	live := NewLive(Options{Services: services})
+	if err := live.Read(t.Context(), []string{file(t, "half.jsonl", bytes.Join(lines[:half], nil))}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines[half : len(lines)-1] {
+		r, err := audit.ParseLine(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		live.Add(r)
+	}
+	for range 2 { // asking changes nothing
+		if got := live.Report(); !reflect.DeepEqual(got, whole) {
+			t.Errorf("got  %+v\nwant %+v", got, whole)
+		}
+	}
+}
+
+func TestLiveReportOfManyWriters(t *testing.T) {
+	const writers, each = 4, 500
+	live := NewLive(Options{Services: services})
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range each {
+				live.Add(lookup.record(audit.ActionDecision))
+			}
+		})
+	}
+	live.Report()
+	all.Wait()
+	if got := live.Report().Transactions; got != writers*each {
+		t.Errorf("%d transactions", got)
+	}
+}
+
+func TestLiveReadEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var tr trail
+	site(&tr)
+	err := NewLive(Options{}).Read(ctx, []string{file(t, "audit.jsonl", tr.Bytes())})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
