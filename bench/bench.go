@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sepproxy/sepproxy/bench/load"
 	"github.com/sepproxy/sepproxy/bench/origin"
@@ -25,10 +25,11 @@ const (
 	proxyCore = 1
 )
 
-// A bench is everything that runs. Close ends it.
+// A bench is everything that runs.
 type bench struct {
 	ctx     context.Context
-	scale   float64
+	scale   float64       // factor for counts
+	idle    time.Duration // how long the idle row waits
 	site    *program.Site
 	load    *load.Client
 	log     io.Writer // progress, for people
@@ -36,17 +37,15 @@ type bench struct {
 	running []*program.Running
 }
 
-// open starts origin and load generator.
-func open(ctx context.Context, scale float64, log io.Writer) (b *bench, err error) {
-	b = &bench{ctx: ctx, scale: scale, log: log, site: &program.Site{}}
+// newBench starts origin and load generator. close ends it.
+func newBench(ctx context.Context, scale float64, idle time.Duration, log io.Writer) (b *bench, err error) {
+	// The kernel's name for this program can be used by whoever may not look into its directory.
+	b = &bench{ctx: ctx, scale: scale, idle: idle, log: log, site: &program.Site{Self: "/proc/self/exe"}}
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
-	if b.site.Self, err = os.Executable(); err != nil {
-		return nil, err
-	}
 	if b.site.Dir, err = os.MkdirTemp("", "sepproxy-bench-"); err != nil {
 		return nil, err
 	}
@@ -171,7 +170,7 @@ func (b *bench) run(rows []*row, repeat int) (table, error) {
 		for _, row := range rows {
 			fmt.Fprintf(b.log, "repetition %d of %d: %s\n", n+1, repeat, row.name)
 			for _, r := range b.running {
-				if err := b.measure(t, row, r); err != nil {
+				if err := b.measure(t, row, r, n); err != nil {
 					return nil, err
 				}
 			}
@@ -180,13 +179,10 @@ func (b *bench) run(rows []*row, repeat int) (table, error) {
 	return t, nil
 }
 
-func (b *bench) measure(t table, row *row, r *program.Running) error {
-	values := make([]float64, len(row.figures))
-	for i := range values {
-		values[i] = math.NaN()
-	}
-	if r.Process != nil || row.direct {
-		var err error
+// measure adds what the row gives for a program in repetition n.
+func (b *bench) measure(t table, row *row, r *program.Running, n int) (err error) {
+	values := row.nothing()
+	if row.takes(r, n) {
 		if values, err = row.measure(b, r); err != nil {
 			return fmt.Errorf("measuring %s of %s: %w", row.name, r.Kind.Name, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +55,7 @@ func measure(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	repeat := flags.Int("repeat", 7, "how many times everything is measured")
 	scale := flags.Float64("scale", 1, "factor for the counts of a measurement")
+	idle := flags.Duration("idle", time.Minute, "how long the row idle watches")
 	only := flags.String("rows", "", "rows to measure, separated by commas (default all)")
 	programs := flags.String("programs", "direct,relay,squid,tinyproxy,goproxy,sepproxy", "what to measure; NAME=BINARY is another build of sepproxy")
 	if err := flags.Parse(args); err != nil {
@@ -63,7 +65,7 @@ func measure(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := open(ctx, *scale, os.Stderr)
+	b, err := newBench(ctx, *scale, *idle, os.Stderr)
 	if err != nil {
 		return err
 	}
@@ -76,24 +78,6 @@ func measure(ctx context.Context, args []string) error {
 		return err
 	}
 	return b.print(os.Stdout, chosen, t)
-}
-
-// choose gives the rows of a list of names, all for "".
-func choose(names string) (chosen []*row, err error) {
-	if names == "" {
-		for i := range rows {
-			chosen = append(chosen, &rows[i])
-		}
-		return chosen, nil
-	}
-	for name := range strings.SplitSeq(names, ",") {
-		r, err := find(name)
-		if err != nil {
-			return nil, err
-		}
-		chosen = append(chosen, r)
-	}
-	return chosen, nil
 }
 
 // print writes medians, and their ratio to the relay's.

@@ -5,8 +5,8 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 
-	"github.com/sepproxy/sepproxy/bench/figure"
 	"github.com/sepproxy/sepproxy/bench/load"
 	"github.com/sepproxy/sepproxy/bench/program"
 )
@@ -16,107 +16,72 @@ type row struct {
 	name    string   // for -rows
 	figures []string // what is measured and its unit, a figure each
 	direct  bool     // makes sense without a proxy, too
+	once    bool     // takes so long that one repetition has to do
+	of      func(*program.Kind) bool
+	// measure gives a value for each figure. It may use r, or start a process of the same kind.
 	measure func(b *bench, r *program.Running) ([]float64, error)
 }
 
-// rows is everything that is measured, in the order of the table. Counts are for -scale 1.
+// rows is everything that is measured, in the order of the tables. Counts are for -scale 1.
 var rows = []row{
 	{name: "tunnels", figures: []string{"CPU s per 1000 tunnels"}, measure: cpu(2000, load.Job{Op: load.Tunnels, Workers: 8})},
-	{name: "tls", figures: []string{"CPU s per 1000 tunnels with a TLS 1.3 handshake"}, measure: cpu(1000, load.Job{Op: load.Tunnels, Workers: 8, TLS: true})},
+	{name: "tls", figures: []string{"CPU s per 1000 tunnels, with a TLS 1.3 handshake"}, measure: cpu(1000, load.Job{Op: load.Tunnels, Workers: 8, TLS: true})},
 	{name: "setup", figures: []string{"set-up p50 µs, one at a time", "set-up p99 µs, one at a time"}, direct: true, measure: setup(1000, 1)},
 	{name: "setup-32", figures: []string{"set-up p50 µs, 32 workers", "set-up p99 µs, 32 workers"}, direct: true, measure: setup(3000, 32)},
+	{name: "ping", figures: []string{"round trip of a byte, p50 µs"}, direct: true, measure: pings(5000)},
+	{name: "gets", figures: []string{"CPU s per 1000 plain GETs"}, measure: cpu(4000, load.Job{Op: load.Gets, Workers: 8})},
 	{name: "down-1", figures: []string{"CPU s per GiB, 1 download"}, measure: bulk(load.Job{Workers: 1})},
 	{name: "down-8", figures: []string{"CPU s per GiB, 8 downloads"}, measure: bulk(load.Job{Workers: 8})},
 	{name: "up-1", figures: []string{"CPU s per GiB, 1 upload"}, measure: bulk(load.Job{Workers: 1, Upload: true})},
 	{name: "up-8", figures: []string{"CPU s per GiB, 8 uploads"}, measure: bulk(load.Job{Workers: 8, Upload: true})},
-	{name: "ping", figures: []string{"1-byte round trip p50 µs"}, direct: true, measure: pings(5000)},
-	{name: "gets", figures: []string{"CPU s per 1000 plain GETs"}, measure: cpu(4000, load.Job{Op: load.Gets, Workers: 8})},
+	{name: "crowd", figures: []string{"CPU s per GiB, 8 downloads beside idle tunnels, as root", "the same as an unprivileged user", "unprivileged / root"},
+		of: splicing, measure: crowd(5000)},
+	{name: "open", figures: openFigures(), measure: open},
+	{name: "idle", figures: []string{"CPU %, all tunnels idle"}, once: true, measure: idle},
 }
 
-// spend gives the CPU seconds of the proxy for a job, until it has settled.
-func (b *bench) spend(r *program.Running, j load.Job) (float64, error) {
-	j.Route = r.Route
-	before, err := r.CPU()
-	if err != nil {
-		return 0, err
+// splicing are the programs whose pipes an unprivileged user may run short of, less those that are there for comparison.
+func splicing(k *program.Kind) bool { return k == program.Relay || k.Ours }
+
+// takes tells whether the row is measured for a program, in repetition n, counted from 0.
+func (row *row) takes(r *program.Running, n int) bool {
+	switch {
+	case r.Process == nil:
+		return row.direct
+	case row.once && n > 0:
+		return false
 	}
-	if _, err := b.load.Do(j); err != nil {
-		return 0, err
-	}
-	if err := r.Settle(); err != nil {
-		return 0, err
-	}
-	after, err := r.CPU()
-	return (after - before).Seconds(), err
+	return row.of == nil || row.of(r.Kind)
 }
 
-// cpu measures CPU seconds per 1000 of what the job counts.
-func cpu(count int, j load.Job) func(*bench, *program.Running) ([]float64, error) {
-	return func(b *bench, r *program.Running) ([]float64, error) {
-		j := j
-		j.Count = b.scaled(count)
-		seconds, err := b.spend(r, j)
-		return []float64{seconds * 1000 / float64(j.Count)}, err
+// nothing is a value for each figure where none was measured.
+func (row *row) nothing() []float64 {
+	values := make([]float64, len(row.figures))
+	for i := range values {
+		values[i] = math.NaN()
 	}
+	return values
 }
 
-// setup measures from connect to the first byte back.
-func setup(count, workers int) func(*bench, *program.Running) ([]float64, error) {
-	return func(b *bench, r *program.Running) ([]float64, error) {
-		samples, err := b.load.Do(load.Job{Op: load.Tunnels, Route: r.Route, Count: b.scaled(count), Workers: workers})
-		return []float64{figure.Percentile(samples, 0.50), figure.Percentile(samples, 0.99)}, err
-	}
-}
-
-// held runs do while so many tunnels more are open.
-func (b *bench) held(r *program.Running, count int, do func() ([]float64, error)) ([]float64, error) {
-	_, err := b.load.Do(load.Job{Op: load.Hold, Route: r.Route, Count: count, Workers: 16})
-	figures := []float64{math.NaN()}
-	if err == nil {
-		figures, err = do()
-	}
-	if _, released := b.load.Do(load.Job{Op: load.Release}); err == nil {
-		err = released
-	}
-	return figures, err
-}
-
-// bulk measures CPU seconds per GiB over as many tunnels as the job has workers.
-func bulk(j load.Job) func(*bench, *program.Running) ([]float64, error) {
-	return func(b *bench, r *program.Running) ([]float64, error) {
-		return b.held(r, j.Workers, func() ([]float64, error) { return b.perGiB(r, j) })
-	}
-}
-
-func (b *bench) perGiB(r *program.Running, j load.Job) ([]float64, error) {
-	j.Op, j.Bytes = load.Bulk, int64(b.scaled(512))<<20
-	if err := r.Settle(); err != nil {
-		return nil, err
-	}
-	seconds, err := b.spend(r, j)
-	return []float64{seconds * (1 << 30) / float64(j.Bytes)}, err
-}
-
-func pings(count int) func(*bench, *program.Running) ([]float64, error) {
-	return func(b *bench, r *program.Running) ([]float64, error) {
-		return b.held(r, 1, func() ([]float64, error) {
-			samples, err := b.load.Do(load.Job{Op: load.Pings, Count: b.scaled(count)})
-			return []float64{figure.Percentile(samples, 0.50)}, err
-		})
-	}
-}
-
-// scaled is a count under -scale, at least 1.
-func (b *bench) scaled(count int) int { return max(1, int(math.Round(float64(count)*b.scale))) }
-
-// find gives the row of a name.
-func find(name string) (*row, error) {
+// choose gives the rows of a list of names, all for "".
+func choose(names string) (chosen []*row, err error) {
 	var known []string
 	for i := range rows {
-		if rows[i].name == name {
-			return &rows[i], nil
-		}
 		known = append(known, rows[i].name)
 	}
-	return nil, fmt.Errorf("there is no row %q; there are %q", name, known)
+	if names == "" {
+		names = strings.Join(known, ",")
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		before := len(chosen)
+		for i := range rows {
+			if rows[i].name == name {
+				chosen = append(chosen, &rows[i])
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("there is no row %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return chosen, nil
 }

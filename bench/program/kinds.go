@@ -80,7 +80,7 @@ LogLevel Connect
 // Sepproxy gives ours, built as binary, with audit trail, policy, guard and metrics on. The name
 // tells two builds apart.
 func Sepproxy(name, binary string) *Kind {
-	return &Kind{Name: name, Descriptors: 2, command: func(s *Site, dir string, port int) ([]string, error) {
+	return &Kind{Name: name, Descriptors: 2, Ours: true, command: func(s *Site, dir string, port int) ([]string, error) {
 		policy := "allow:\n" + each(func(name, _ string) string {
 			return fmt.Sprintf("  - {url: \"https://%[1]s:%[2]d\"}\n  - {url: \"https://%[1]s:%[3]d\"}\n  - {url: \"http://%[1]s:%[4]d\"}\n",
 				name, s.Origin.Plain, s.Origin.TLS, s.Origin.HTTP)

@@ -30,11 +30,16 @@ type Kind struct {
 	Descriptors int
 	// NeedsHosts tells that it finds names in /etc/hosts only.
 	NeedsHosts bool
+	// Ours tells that it is a build of sepproxy.
+	Ours bool
 	// command writes the configuration into dir and gives the program with its arguments.
 	command func(s *Site, dir string, port int) ([]string, error)
 	// relays: it speaks no protocol; three ports, from port on, lead to those of the origin.
 	relays bool
 }
+
+// Capacity is how many tunnels the limit of descriptors lets it have, and some to spare.
+func (k *Kind) Capacity() int { return (int(DescriptorLimit()) - 1000) / k.Descriptors }
 
 // A Running is a proxy at work. Stop has to be called once.
 type Running struct {
