@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"proxy/tunnel":        {},
 	"proxy/upstream":      {},
 	"report":              {"audit", "catalog", "internal/strictyaml"},
+	"report/page":         {"catalog", "report"},
 	"admin":               {},
 	"e2e":                 {},
 	"bench":               {"bench/figure", "bench/load", "bench/origin", "bench/program", "catalog", "policy"},
@@ -37,7 +38,7 @@ var arrows = map[string][]string{
 	"bench/load":          {"bench/origin"},
 	"bench/origin":        {},
 	"bench/program":       {"bench/load", "bench/origin"},
-	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report"},
+	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report", "report/page"},
 }
 
 // Budgets in lines. What is over them wants to be two things.

@@ -34,7 +34,7 @@ a date (2026-11-23, local midnight), or an age (36h, 7d).`,
 	load := configFlag(cmd)
 	cmd.Flags().StringVar(&f.since, "since", "", "leave out what was before `TIME`")
 	cmd.Flags().StringVar(&f.until, "until", "", "leave out what was at `TIME` and later")
-	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: "+strings.Join(report.Formats(), ", "))
+	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: "+strings.Join(reportFormats(), ", "))
 	cmd.Flags().StringVar(&f.output, "output", "", "write to `FILE`, which is replaced whole, instead of standard output")
 	langFlag(cmd, &f.lang)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
@@ -82,14 +82,14 @@ func runReport(ctx context.Context, c *config, f reportFlags, files []string, st
 	for _, w := range r.Warnings {
 		fmt.Fprintln(stderr, "sepproxy:", w)
 	}
-	return f.write(r, stdout)
+	return f.write(f.writer(r, p), stdout)
 }
 
 func (f reportFlags) options(now time.Time) (o report.Options, err error) {
 	if err := checkLang(f.lang); err != nil {
 		return o, err
 	}
-	if err := checkFormat(f.format, report.Formats()); err != nil {
+	if err := checkFormat(f.format, reportFormats()); err != nil {
 		return o, err
 	}
 	o.Lang = f.lang
@@ -110,9 +110,9 @@ func checkFormat(format string, known []string) error {
 }
 
 // write writes to standard output, or replaces the output file whole or not at all.
-func (f reportFlags) write(r *report.Report, stdout io.Writer) error {
+func (f reportFlags) write(write func(io.Writer) error, stdout io.Writer) error {
 	if f.output == "" {
-		if err := r.Write(stdout, f.format); err != nil {
+		if err := write(stdout); err != nil {
 			return failure{err}
 		}
 		return nil
@@ -122,7 +122,7 @@ func (f reportFlags) write(r *report.Report, stdout io.Writer) error {
 	if err != nil {
 		return failure{fmt.Errorf("writing the report: %w", err)}
 	}
-	err = r.Write(file, f.format)
+	err = write(file)
 	if closed := file.Close(); err == nil {
 		err = closed
 	}

@@ -1,0 +1,61 @@
+package page
+
+var english = words{
+	Lang: "en", Thousands: "#,###.", Decimal: ".",
+
+	Heading: "What passed through sepproxy", Period: "Period", To: "to", None: "none", Made: "Made", UTC: "Times are UTC.",
+	ReportLead: "sepproxy lets Symantec Endpoint Protection reach what its vendor documents, and nothing else. This is what clients asked it for.",
+	Footer:     "Made by sepproxy %s from its audit trail. Every number can be counted again there: sepproxy report.",
+	InBrief:    "In brief", Nothing: "Nothing here.", More: "%s more; sepproxy report --format json has them all.",
+	UsedOf: "%d of %d",
+
+	Requests: "Requests", Allowed: "Allowed", Denied: "Denied", Failed: "Failed", Clients: "Clients", Received: "Received", Sent: "Sent", Data: "Data",
+	Share: "%s of all requests", ServicesUsed: "Services used", OfDocumented: "of those the vendor documents", UndocumentedHosts: "Undocumented endpoints",
+	OfRequests: "asked for, in no catalog", AllAllowed: "allowed, and then no connection", TrailIntact: "intact", TrailBroken: "broken", TrailMissing: "begins in the middle: the records before sequence %d are in no file given",
+	TrailFine: "Every record follows from the one before.", TrailNote: "A trail that was cut off at its end or computed anew looks whole from the files alone; checkpoints find that (sepproxy audit verify).",
+	Files: "Files", Records: "Records", Sequence: "Sequence", Problems: "Problems",
+
+	Traffic: "Traffic over time", TrafficLead: "Requests by the verdict, and what passed.", TrafficBytes: "Bytes", AsTable: "The same as a table", Time: "Time",
+	TrafficDesc: "Bars of allowed and denied requests, %s to %s; the highest bar is %s requests.", BytesDesc: "Bars of bytes received and sent, %s to %s; the highest bar is %s.",
+	PolicyMark: "policy %s in force", UpTo: "up to %s",
+	Heat: "When each service was used", HeatLead: "Requests a day. Darker is more; the scale is the same for all.", HeatDesc: "%s: requests on each day from %s to %s, %s in all",
+	Service: "Service", Day: "Day", Less: "none", MoreKey: "up to %s a day", PerDay: "%s: %s",
+	Used: "Services in use", UsedLead: "An endpoint that several services share counts in each of them, and once in the totals.", LastSeen: "Last seen", FirstSeen: "First seen",
+	LocalGroup: "Local rules, and what older policies named", SharesWith: "shares endpoints with %s", Breaks: "Without it: %s",
+	Unused: "Documented services that nobody used", UnusedLead: "What could be closed, if the period was long enough to be sure.",
+	Undocumented: "Undocumented endpoints", UndocumentedLead: "Asked for, and in no catalog. Nothing is ever allowed by itself: the line is for whoever decides, to put under allow: in policy.yaml.",
+	Host: "Host", Why: "What it is", Suggest: "To allow it", AskedBy: "Asked for by %s", Resembles: "looks like the documented %s", Broad: "broad: %s", Seen: "%s to %s", Ends: "ended: %s",
+	ClassVendor: "vendor", ClassPKI: "certificates", ClassPlatform: "platform", ClassOther: "unknown",
+	DeniedHeading: "Denied, by reason", DeniedLead: "What was kept out, and why.", Reason: "Reason", Meaning: "What it means", Hosts: "Hosts",
+	FailedHeading: "Failed, by reason", FailedLead: "Allowed, but the connection failed or broke.",
+	Tenants: "Hosts that others share", TenantsLead: "Clouds on which anybody can rent space. Inside TLS nothing tells whose data it is: this is where data could leave.", Who: "Most sent by",
+	ClientsHeading: "Clients", ClientsLead: "Who asked, most requests first.", Client: "Client", UndocumentedShort: "Undocumented",
+	Events: "What happened to the proxy", EventsLead: "Policy changes, starts and stops, newest first.", Trail: "Audit trail",
+
+	LiveHeading: "sepproxy now", LiveLead: "What the proxy is doing, and what clients asked for since midnight UTC.", Updating: "updates by itself", Lost: "connection lost; trying again", Plain: "reload to update",
+	Ready: "Ready", NotReady: "Not ready", Today: "Today", Reading: "Today's trail is still being read: the numbers are growing.", Missed: "%s records came too fast to be counted here. The audit trail has them all.",
+	Mode: "Mode", ModeEnforce: "enforce", ModeObserve: "observe", Until: "until %s", Revision: "Revision", LoadedAt: "In force since", From: "From", Rejected: "Last rejected file",
+	RejectedSince: "The policy file was rejected at %s. The policy before it stays in force until the file is right.", Running: "Running since",
+	Tunnels: "Open tunnels", Connections: "%s connections", Throughput: "Throughput", PerSecond: "%s/s",
+	Policy: "Policy", AuditTrail: "Audit trail", Written: "Records written", Unwritten: "Not written", DiskFree: "Disk free", LastSequence: "Last sequence", Since: "since the start",
+	Filter: "Filter", FilterClient: "Client (address, network or name)", FilterService: "Service or group", FilterHost: "Host contains", Apply: "Apply", Clear: "Show all", Filtered: "Only what matches the filter.",
+	Latest: "Latest refused or undocumented requests", LatestLead: "Newest first.", Verdict: "Verdict", OtherLanguage: "Español",
+
+	Reasons: map[string]string{
+		"catalog": "the vendor documents it", "local_rule": "an allow rule of this site", "observed": "let through by observe mode, enforce would deny it",
+		"malformed_request": "the request makes no sense", "draining": "the proxy was stopping", "client_not_allowed": "the client is in no network that may use the proxy",
+		"rate_limited": "too many requests a second from one client", "too_many_connections": "too many connections at a time", "ip_literal": "an address instead of a name",
+		"denied_by_rule": "a deny rule of this site", "not_listed": "no rule names the host", "scheme_not_listed": "the host is listed, but for http or https only",
+		"port_not_listed": "the host is listed, with another port", "path_not_listed": "the host is listed, with other paths", "group_not_allowed": "other clients may, this one may not",
+		"address_forbidden": "the name leads to private addresses only", "audit_unavailable": "the audit trail could not be written",
+		"not_tls": "the tunnel's first bytes were not TLS", "sni_missing": "the tunnel's TLS names no host", "sni_mismatch": "the tunnel's TLS names another host",
+		"dns_failure": "the name was not resolved", "connect_timeout": "the server did not answer in time: often a firewall on the way", "connect_refused": "the server refused the connection",
+		"connect_failed": "no connection to the server", "no_source_port": "no source port was left", "parent_refused": "the parent proxy refused", "parent_auth": "the parent proxy wants other credentials",
+		"upstream_reset": "the server hung up", "client_reset": "the client hung up", "idle_timeout": "nothing moved for too long", "drain_timeout": "still open when the proxy had to stop",
+		"revoked": "a change of the policy no longer allows it", "(other)": "everything else",
+	},
+	Kinds: map[string]string{
+		"start": "Start", "stop": "Stop", "policy_loaded": "Policy in force", "policy_rejected": "Policy rejected", "mode_expired": "Observation ended",
+		"audit_rotated": "Trail goes on in a new file", "audit_deleted": "Old records removed", "audit_resumed": "Recording resumed",
+	},
+}

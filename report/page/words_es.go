@@ -1,0 +1,61 @@
+package page
+
+var spanish = words{
+	Lang: "es", Thousands: "#.###,", Decimal: ",",
+
+	Heading: "Lo que pasó por sepproxy", Period: "Periodo", To: "a", None: "ninguno", Made: "Generado", UTC: "Las horas son UTC.",
+	ReportLead: "sepproxy deja que Symantec Endpoint Protection llegue a lo que su fabricante documenta, y a nada más. Esto es lo que le pidieron los clientes.",
+	Footer:     "Hecho por sepproxy %s a partir de su registro de auditoría. Cada cifra puede volver a contarse ahí: sepproxy report.",
+	InBrief:    "En resumen", Nothing: "No hay nada.", More: "%s más; sepproxy report --format json los tiene todos.",
+	UsedOf: "%d de %d",
+
+	Requests: "Solicitudes", Allowed: "Permitidas", Denied: "Denegadas", Failed: "Fallidas", Clients: "Clientes", Received: "Recibido", Sent: "Enviado", Data: "Datos",
+	Share: "%s de todas las solicitudes", ServicesUsed: "Servicios usados", OfDocumented: "de los que documenta el fabricante", UndocumentedHosts: "No documentados",
+	OfRequests: "pedidos, en ningún catálogo", AllAllowed: "permitidas, y luego sin conexión", TrailIntact: "íntegra", TrailBroken: "rota", TrailMissing: "empieza a la mitad: los registros anteriores a la secuencia %d no están en ningún archivo dado",
+	TrailFine: "Cada registro se sigue del anterior.", TrailNote: "Un registro cortado por el final o calculado de nuevo parece entero si solo se miran los archivos; los puntos de control lo descubren (sepproxy audit verify).",
+	Files: "Archivos", Records: "Registros", Sequence: "Secuencia", Problems: "Problemas",
+
+	Traffic: "Tráfico en el tiempo", TrafficLead: "Solicitudes según el veredicto, y lo que pasó.", TrafficBytes: "Bytes", AsTable: "Lo mismo en una tabla", Time: "Hora",
+	TrafficDesc: "Barras de solicitudes permitidas y denegadas, de %s a %s; la barra más alta es de %s solicitudes.", BytesDesc: "Barras de bytes recibidos y enviados, de %s a %s; la barra más alta es de %s.",
+	PolicyMark: "política %s en vigor", UpTo: "hasta %s",
+	Heat: "Cuándo se usó cada servicio", HeatLead: "Solicitudes por día. Más oscuro es más; la escala es la misma para todos.", HeatDesc: "%s: solicitudes de cada día de %s a %s, %s en total",
+	Service: "Servicio", Day: "Día", Less: "ninguna", MoreKey: "hasta %s por día", PerDay: "%s: %s solicitudes",
+	Used: "Servicios en uso", UsedLead: "Un punto de conexión que varios servicios comparten cuenta en cada uno, y una vez en los totales.", LastSeen: "Última vez", FirstSeen: "Primera vez",
+	LocalGroup: "Reglas locales, y lo que nombraron políticas anteriores", SharesWith: "comparte puntos de conexión con %s", Breaks: "Sin él: %s",
+	Unused: "Servicios documentados que nadie usó", UnusedLead: "Lo que se podría cerrar, si el periodo fue lo bastante largo para estar seguro.",
+	Undocumented: "Puntos de conexión no documentados", UndocumentedLead: "Pedidos, y en ningún catálogo. Nada se permite nunca por sí solo: la línea es para quien decide, bajo allow: en policy.yaml.",
+	Host: "Nombre", Why: "Qué es", Suggest: "Para permitirlo", AskedBy: "Pedido por %s", Resembles: "se parece al documentado %s", Broad: "amplio: %s", Seen: "de %s a %s", Ends: "terminó: %s",
+	ClassVendor: "fabricante", ClassPKI: "certificados", ClassPlatform: "plataforma", ClassOther: "desconocido",
+	DeniedHeading: "Denegado, por motivo", DeniedLead: "Lo que no pasó, y por qué.", Reason: "Motivo", Meaning: "Qué significa", Hosts: "Nombres",
+	FailedHeading: "Fallido, por motivo", FailedLead: "Permitido, pero la conexión falló o se rompió.",
+	Tenants: "Nombres que otros comparten", TenantsLead: "Nubes en las que cualquiera puede alquilar espacio. Dentro de TLS nada dice de quién son los datos: por aquí podrían salir.", Who: "Quién envió más",
+	ClientsHeading: "Quiénes son los clientes", ClientsLead: "Quién pidió, primero quien más.", Client: "Cliente", UndocumentedShort: "No documentadas",
+	Events: "Lo que le pasó al proxy", EventsLead: "Cambios de política, arranques y paradas; lo más nuevo primero.", Trail: "Registro de auditoría",
+
+	LiveHeading: "sepproxy ahora", LiveLead: "Lo que hace el proxy, y lo que pidieron los clientes desde la medianoche UTC.", Updating: "se actualiza solo", Lost: "conexión perdida; se intenta de nuevo", Plain: "recargue para actualizar",
+	Ready: "Listo", NotReady: "No está listo", Today: "Hoy", Reading: "El registro de hoy aún se está leyendo: las cifras crecen.", Missed: "%s registros llegaron demasiado deprisa para contarlos aquí. El registro de auditoría los tiene todos.",
+	Mode: "Modo", ModeEnforce: "enforce (aplicar)", ModeObserve: "observe (observar)", Until: "hasta %s", Revision: "Revisión", LoadedAt: "En vigor desde", From: "De", Rejected: "Último archivo rechazado",
+	RejectedSince: "El archivo de política fue rechazado a las %s. La política anterior sigue en vigor hasta que el archivo sea correcto.", Running: "En marcha desde",
+	Tunnels: "Túneles abiertos", Connections: "%s conexiones", Throughput: "Caudal", PerSecond: "%s por s",
+	Policy: "Política", AuditTrail: "Registro de auditoría", Written: "Registros escritos", Unwritten: "No escritos", DiskFree: "Disco libre", LastSequence: "Última secuencia", Since: "desde el arranque",
+	Filter: "Filtrar", FilterClient: "Cliente (dirección, red o nombre)", FilterService: "Servicio o grupo", FilterHost: "El nombre contiene", Apply: "Aplicar", Clear: "Mostrar todo", Filtered: "Solo lo que cumple el filtro.",
+	Latest: "Últimas solicitudes denegadas o no documentadas", LatestLead: "Lo más nuevo primero.", Verdict: "Veredicto", OtherLanguage: "English",
+
+	Reasons: map[string]string{
+		"catalog": "el fabricante lo documenta", "local_rule": "una regla allow de este sitio", "observed": "lo dejó pasar el modo observe, enforce lo denegaría",
+		"malformed_request": "la solicitud no tiene sentido", "draining": "el proxy se estaba parando", "client_not_allowed": "el cliente no está en ninguna red que pueda usar el proxy",
+		"rate_limited": "demasiadas solicitudes por segundo de un cliente", "too_many_connections": "demasiadas conexiones a la vez", "ip_literal": "una dirección en lugar de un nombre",
+		"denied_by_rule": "una regla deny de este sitio", "not_listed": "ninguna regla nombra el host", "scheme_not_listed": "el host está en la lista, pero solo para http o https",
+		"port_not_listed": "el host está en la lista, con otro puerto", "path_not_listed": "el host está en la lista, con otras rutas", "group_not_allowed": "otros clientes pueden, este no",
+		"address_forbidden": "el nombre solo lleva a direcciones privadas", "audit_unavailable": "no se pudo escribir el registro de auditoría",
+		"not_tls": "los primeros bytes del túnel no eran TLS", "sni_missing": "el TLS del túnel no nombra ningún host", "sni_mismatch": "el TLS del túnel nombra otro host",
+		"dns_failure": "el nombre no se resolvió", "connect_timeout": "el servidor no respondió a tiempo: a menudo un cortafuegos en el camino", "connect_refused": "el servidor rechazó la conexión",
+		"connect_failed": "no hubo conexión con el servidor", "no_source_port": "no quedaba ningún puerto de origen", "parent_refused": "el proxy superior lo rechazó", "parent_auth": "el proxy superior quiere otras credenciales",
+		"upstream_reset": "el servidor cortó", "client_reset": "el cliente cortó", "idle_timeout": "nada se movió durante demasiado tiempo", "drain_timeout": "seguía abierto cuando el proxy tuvo que parar",
+		"revoked": "un cambio de la política ya no lo permite", "(other)": "todo lo demás",
+	},
+	Kinds: map[string]string{
+		"start": "Arranque", "stop": "Parada", "policy_loaded": "Política en vigor", "policy_rejected": "Política rechazada", "mode_expired": "Fin de la observación",
+		"audit_rotated": "El registro sigue en otro archivo", "audit_deleted": "Registros antiguos eliminados", "audit_resumed": "Se registra de nuevo",
+	},
+}
