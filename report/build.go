@@ -83,7 +83,9 @@ type builder struct {
 	unsaid   int // warnings beyond maxWarnings
 }
 
-func newBuilder(o *Options) *builder { return &builder{collector: newCollector(o), options: o, trail: Trail{Problems: []string{}}} }
+func newBuilder(o *Options) *builder {
+	return &builder{collector: newCollector(o), options: o, trail: Trail{Problems: []string{}}}
+}
 
 // count reads one file, and checks on the way that the shorter copies of it are copies.
 func (b *builder) count(ctx context.Context, s *source, progress func(n int)) error {
