@@ -156,11 +156,11 @@ func parseCheckpoint(line []byte) (c Checkpoint, err error) {
 
 // compare holds a record against the checkpoints of its sequence number. One that does not agree
 // speaks for all behind it.
-func (v *verifier) compare(sequence uint64, chain string) {
+func (v *Verifier) compare(sequence uint64, chain link) {
 	for _, c := range v.checkpoints[sequence] {
 		switch {
 		case v.disagreed:
-		case c.Chain == chain:
+		case c.Chain == chain.String():
 			v.result.Agreed++
 			v.result.Covered, v.result.CoveredAt = sequence, c.Time
 		default:
@@ -173,7 +173,7 @@ func (v *verifier) compare(sequence uint64, chain string) {
 
 // compareEnd finds checkpoints of records behind the last, and that there are checkpoints and not one
 // of a record that is here: with a beginning far enough away one could get around them all.
-func (v *verifier) compareEnd() {
+func (v *Verifier) compareEnd() {
 	var furthest *Checkpoint
 	for sequence, list := range v.checkpoints {
 		if sequence > v.result.Last && (furthest == nil || sequence > furthest.Sequence) {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,19 @@ func (e *encoder) encode(r *Record) (*buffer.Buffer, error) {
 // ParseLine reads one line of a trail, with or without its newline. It does not check the chain
 // (Verify does) and passes over members it does not know, which later versions may add.
 func ParseLine(line []byte) (*Record, error) {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	return new(fastParser).parseAny(line, string(line))
+}
+
+// parseAny reads any line. What encoding/json has to read stays valid after the next call.
+func (p *fastParser) parseAny(raw []byte, text string) (*Record, error) {
+	if r, ok := p.parse(raw, text); ok {
+		return r, nil
+	}
+	return parseJSON(raw)
+}
+
+func parseJSON(line []byte) (*Record, error) {
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
 		return nil, fmt.Errorf("reading audit record: %w", err)

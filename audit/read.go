@@ -44,9 +44,11 @@ type fileLine struct {
 	long  bool   // raw is only its beginning
 }
 
+var errLong = fmt.Errorf("the line is longer than %d bytes", MaxLine)
+
 func (l fileLine) parse() (*Record, error) {
 	if l.long {
-		return nil, fmt.Errorf("the line is longer than %d bytes", MaxLine)
+		return nil, errLong
 	}
 	return ParseLine(l.raw)
 }
@@ -57,15 +59,24 @@ type lineReader struct {
 }
 
 func newLineReader(r io.Reader) (*lineReader, error) {
-	in := bufio.NewReaderSize(r, 64<<10)
-	if magic, _ := in.Peek(2); isGzip(magic) {
-		zip, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, err
-		}
-		in = bufio.NewReaderSize(zip, 64<<10)
+	in, err := decompress(r)
+	if err != nil {
+		return nil, err
 	}
 	return &lineReader{r: in}, nil
+}
+
+// decompress gives what is in r, gzip or plain by its content.
+func decompress(r io.Reader) (*bufio.Reader, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	if magic, _ := in.Peek(2); !isGzip(magic) {
+		return in, nil
+	}
+	zip, err := gzip.NewReader(in)
+	if err != nil {
+		return nil, err
+	}
+	return bufio.NewReaderSize(zip, 64<<10), nil
 }
 
 func isGzip(magic []byte) bool { return string(magic) == "\x1f\x8b" }

@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
@@ -54,25 +53,18 @@ func (r Result) OK() bool { return len(r.Problems) == 0 }
 // behind it. Recomputation and a cut-off end leave no mark in the files: they are found where a
 // checkpoint states otherwise. The error is ctx's; what cannot be read is a Problem.
 func Verify(ctx context.Context, files []string, checkpoints ...Checkpoint) (Result, error) {
-	v := verifier{checkpoints: bySequence(checkpoints)}
-	v.ordered = Order(files)
-	for _, path := range v.ordered {
-		v.result.Files++
-		v.file, v.line = path, 0
+	v := NewVerifier(checkpoints...)
+	ordered := Order(files)
+	for _, path := range ordered {
+		v.Begin(path)
 		if err := v.read(ctx, path); ctx.Err() != nil {
 			return v.result, ctx.Err()
 		} else if err != nil {
-			v.problem("the file cannot be read on from here: %v", err)
-			v.broken = true
+			v.Unreadable(err)
 		}
 	}
-	v.compareEnd()
-	v.copies(ctx, files)
-	if v.result.First > 1 && !v.explained {
-		v.result.MissingBefore = v.result.First
-	}
-	v.result.Chain = v.chain.String()
-	return v.result, nil
+	result := v.Result()
+	return result, copies(ctx, files, ordered, &result)
 }
 
 // VerifyTrail verifies all files of the trail at path, which may be written meanwhile. That its
@@ -130,131 +122,39 @@ func sizes(files []string) []int64 {
 }
 
 // copies checks the files that Order left out because another one begins like them: what was changed
-// in a copy was changed all the same.
-func (v *verifier) copies(ctx context.Context, files []string) {
+// in a copy was changed all the same. The error is ctx's.
+func copies(ctx context.Context, files, ordered []string, result *Result) error {
 	for _, path := range files {
-		if slices.Contains(v.ordered, path) || ctx.Err() != nil {
+		if slices.Contains(ordered, path) {
 			continue
 		}
 		alone, err := Verify(ctx, []string{path})
 		if err != nil {
-			return // ctx ended
+			return err
 		}
-		v.result.More += alone.More
-		for _, p := range alone.Problems {
-			v.file, v.line = p.File, p.Line
-			v.problem("%s", p.Message)
-		}
+		result.add(alone.Problems...)
+		result.More += alone.More
 	}
+	return nil
 }
 
-type verifier struct {
-	result  Result
-	ordered []string // the files without copies
-	file    string
-	line    int
-
-	begun     bool
-	origin    link // before the first record of all
-	explained bool // an audit_deleted ends at origin
-	chain     link // of the record before
-	next      uint64
-	broken    bool // the record before could not be read: its chain is not known
-
-	checkpoints map[uint64][]Checkpoint
-	disagreed   bool
+// add keeps the first hundred problems, and counts the rest.
+func (r *Result) add(problems ...Problem) {
+	room := min(len(problems), maxProblems-len(r.Problems))
+	r.Problems = append(r.Problems, problems[:room]...)
+	r.More += len(problems) - room
 }
 
-func (v *verifier) problem(format string, args ...any) {
-	if len(v.result.Problems) == maxProblems {
-		v.result.More++
-		return
-	}
-	v.result.Problems = append(v.result.Problems, Problem{v.file, v.line, fmt.Sprintf(format, args...)})
-}
-
-func (v *verifier) read(ctx context.Context, path string) error {
+func (v *Verifier) read(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	in, err := newLineReader(f)
-	if err != nil {
-		return err
-	}
-	for ctx.Err() == nil {
-		line, err := in.next()
-		if err == io.EOF {
-			return nil
-		}
-		v.line++
-		if err != nil {
-			return err
-		}
-		v.check(line)
-	}
-	return ctx.Err()
+	return Map(ctx, f, sealLine, func(_ int, s Seal) error {
+		v.Add(&s)
+		return nil
+	})
 }
 
-func (v *verifier) check(line fileLine) {
-	if !line.ended {
-		v.problem("torn: the file ends in the middle of a line (after a crash, or while a record is being written)")
-		return
-	}
-	r, err := line.parse()
-	body, chain, ok := unseal(line.raw)
-	if err != nil || !ok {
-		v.unreadable(err, chain, ok)
-		return
-	}
-	if !v.begun {
-		v.begin(r)
-	}
-	v.follow(r, body, chain)
-	v.chain, v.next, v.broken = chain, r.Event.Sequence+1, false
-	v.result.Records++
-	v.result.Last = r.Event.Sequence
-	v.compare(r.Event.Sequence, chain.String())
-	if d := r.Sepproxy.Deleted; d != nil && d.Last+1 == v.result.First && parseLink(d.Chain) == v.origin {
-		v.explained = true
-	}
-}
-
-// unreadable notes a line that is no record, and takes it for the one that is due here.
-func (v *verifier) unreadable(err error, chain link, sealed bool) {
-	if err == nil {
-		err = fmt.Errorf("it does not end with its chain")
-	}
-	v.problem("the line was changed, it is not an audit record: %v", err)
-	v.chain, v.broken = chain, !sealed
-	v.next++
-}
-
-// begin takes the first readable record for the start of the chain.
-func (v *verifier) begin(r *Record) {
-	v.begun = true
-	v.result.First = r.Event.Sequence
-	if v.line > 1 {
-		v.next = r.Event.Sequence
-		return
-	}
-	chain, sequence, ok := anchor(r)
-	if !ok {
-		v.problem("lines are missing before this one: the file begins with record %d, which does not say what came before", r.Event.Sequence)
-		v.next, v.broken = r.Event.Sequence, true
-		return
-	}
-	v.chain, v.origin, v.next = chain, chain, sequence+1
-}
-
-func (v *verifier) follow(r *Record, body []byte, chain link) {
-	switch sequence := r.Event.Sequence; {
-	case sequence > v.next:
-		v.problem("records %d to %d are missing before this line", v.next, sequence-1)
-	case sequence < v.next:
-		v.problem("record %d stands behind record %d: lines were moved, repeated or put in", sequence, v.next-1)
-	case !v.broken && !fits(v.chain, body, chain):
-		v.problem("the line does not fit its chain: it, or the chain of the line before, was changed")
-	}
-}
+func sealLine(l *Line) Seal { return l.Seal() }

@@ -187,7 +187,7 @@ func TestCompressedFileCutShortIsFound(t *testing.T) {
 
 func TestProblemsAreBounded(t *testing.T) {
 	result := Result{}
-	v := verifier{result: result}
+	v := Verifier{result: result}
 	for range maxProblems + 7 {
 		v.problem("again")
 	}
