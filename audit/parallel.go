@@ -25,9 +25,9 @@ type Line struct {
 }
 
 // Map is Scan for large files: several goroutines decode the lines of the audit file in r, and take gets
-// what decode made of them, one at a time, in the order of the file. decode must be safe for concurrent use.
+// what decode made of them, one at a time, in the order of the file; it must not keep the pointer. decode must be safe for concurrent use.
 // It ends at the end of r, with the first error of take, as it is, or when ctx does. The caller closes r.
-func Map[T any](ctx context.Context, r io.Reader, decode func(*Line) T, take func(line int, value T) error) error {
+func Map[T any](ctx context.Context, r io.Reader, decode func(*Line) T, take func(line int, value *T) error) error {
 	in, err := decompress(r)
 	if err != nil {
 		return fmt.Errorf("reading the head of the file: %w", err)
@@ -55,7 +55,7 @@ func Map[T any](ctx context.Context, r io.Reader, decode func(*Line) T, take fun
 // delivered, free.
 type mapping[T any] struct {
 	decode func(*Line) T
-	take   func(int, T) error
+	take   func(int, *T) error
 	free   chan *piece[T]
 	todo   chan *piece[T]
 	order  chan *piece[T] // as in the file
@@ -126,7 +126,7 @@ func (m *mapping[T]) deliver(ctx context.Context) error {
 		}
 		for i := range p.values {
 			m.lines++
-			if err := m.take(m.lines, p.values[i]); err != nil {
+			if err := m.take(m.lines, &p.values[i]); err != nil {
 				return err
 			}
 		}

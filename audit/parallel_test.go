@@ -22,11 +22,11 @@ func mapped(r io.Reader) (lines []string, err error) {
 		}
 		return string(l.raw) + "\n"
 	}
-	err = Map(context.Background(), r, shown, func(n int, line string) error {
+	err = Map(context.Background(), r, shown, func(n int, line *string) error {
 		if n != len(lines)+1 {
 			return errors.New("lines are not counted from 1")
 		}
-		lines = append(lines, line)
+		lines = append(lines, *line)
 		return nil
 	})
 	return lines, err
@@ -80,7 +80,7 @@ func (s *scraps) Read(p []byte) (int, error) {
 func TestMapEndsWithTheErrorOfTakeOrReader(t *testing.T) {
 	text := strings.Repeat("x\n", 1_000_000)
 	calls := 0
-	err := Map(t.Context(), strings.NewReader(text), func(*Line) int { return 0 }, func(int, int) error {
+	err := Map(t.Context(), strings.NewReader(text), func(*Line) int { return 0 }, func(int, *int) error {
 		if calls++; calls == 5 {
 			return errDisk
 		}
@@ -101,7 +101,7 @@ func TestMapEndsWithTheErrorOfTakeOrReader(t *testing.T) {
 func TestMapEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	forever := &scraps{rand.New(rand.NewPCG(1, 2)), strings.Repeat("x\n", 5_000_000)}
-	err := Map(ctx, forever, func(*Line) int { return 0 }, func(n, _ int) error {
+	err := Map(ctx, forever, func(*Line) int { return 0 }, func(n int, _ *int) error {
 		if n == 100 {
 			cancel()
 		}

@@ -43,6 +43,9 @@ func (v *Verifier) Unreadable(err error) {
 	v.broken = true
 }
 
+// Chain gives the chain of the last record so far; "" before the first, and where it could not be read.
+func (v *Verifier) Chain() string { return v.chain.String() }
+
 // Result ends the trail and gives what was found.
 func (v *Verifier) Result() Result {
 	v.compareEnd()

@@ -151,8 +151,8 @@ func (v *Verifier) read(ctx context.Context, path string) error {
 		return err
 	}
 	defer f.Close()
-	return Map(ctx, f, sealLine, func(_ int, s Seal) error {
-		v.Add(&s)
+	return Map(ctx, f, sealLine, func(_ int, s *Seal) error {
+		v.Add(s)
 		return nil
 	})
 }

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/catalog"
 )
 
@@ -25,7 +23,7 @@ type Options struct {
 	Since, Until time.Time
 	// Lang is the language of titles and of Report.Write: "es", or English for anything else.
 	Lang string
-	// Progress is told how many bytes of how many were read, often, from the goroutine of Build.
+	// Progress is told how many bytes of how many were read, often, from one goroutine at a time.
 	// A pipe among the files has no size: done may pass total. It may be nil.
 	Progress func(done, total int64)
 }
@@ -63,13 +61,11 @@ func Build(ctx context.Context, files []string, o Options) (*Report, error) {
 		}
 	}
 	for _, s := range sources {
-		if err := b.count(ctx, s, progress); err != nil {
+		if err := b.add(ctx, s, progress); err != nil {
 			return nil, err
 		}
 	}
-	if b.trail, err = checkTrail(ctx, sources); err != nil {
-		return nil, err
-	}
+	b.trail = b.chains.result()
 	return b.report(), nil
 }
 
@@ -77,6 +73,7 @@ func Build(ctx context.Context, files []string, o Options) (*Report, error) {
 type builder struct {
 	*collector
 	options  *Options
+	chains   chains
 	trail    Trail
 	broken   int64
 	warnings []string
@@ -87,25 +84,28 @@ func newBuilder(o *Options) *builder {
 	return &builder{collector: newCollector(o), options: o, trail: Trail{Problems: []string{}}}
 }
 
-// count reads one file, and checks on the way that the shorter copies of it are copies.
-func (b *builder) count(ctx context.Context, s *source, progress func(n int)) error {
-	record := func(line int, r *audit.Record) error {
+// add counts one file, checks its chain, and that the shorter copies of it are copies.
+func (b *builder) add(ctx context.Context, s *source, progress func(n int)) error {
+	chain := b.chains.begin(s)
+	take := func(line int, v *entry) error {
+		chain.Add(&v.seal)
+		if v.err != nil {
+			b.broken++
+			b.warn("%s:%d: %v", s.path, line, v.err)
+			return nil
+		}
 		for _, c := range s.copies {
-			if c.line == line && c.chain != r.Chain {
+			if c.line == line && c.chain != v.event.chain {
 				b.warn("%s begins like %s and then differs; only the longer, %s, is counted: see which one is sound with sepproxy audit verify",
 					c.path, s.path, s.path)
 			}
 		}
-		b.record(r)
+		b.count(&v.event)
 		return nil
 	}
-	return s.read(ctx, progress, record, func(line int, err error) {
-		if line == 0 {
-			b.warn("%s: %v; the rest of the file is not counted", s.path, err)
-			return
-		}
-		b.broken++
-		b.warn("%s:%d: %v", s.path, line, err)
+	return s.read(ctx, progress, take, func(err error) {
+		chain.Unreadable(err)
+		b.warn("%s: %v; the rest of the file is not counted", s.path, err)
 	})
 }
 
@@ -128,10 +128,7 @@ func (b *builder) report() *Report {
 	if b.unsaid > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d more of these", b.unsaid))
 	}
-	r.Policies = slices.SortedFunc(maps.Keys(b.policies.values), func(p, q string) int {
-		return cmp.Or(b.policies.values[p].from.Compare(b.policies.values[q].from), strings.Compare(p, q))
-	})
-	r.Policies = notNil(r.Policies)
+	r.Policies = b.policiesInOrder()
 	r.Services, r.Unused = b.serviceRows()
 	r.Undocumented = b.undocumentedRows()
 	r.Denials = b.denialRows()
@@ -142,6 +139,18 @@ func (b *builder) report() *Report {
 	r.Events = b.events.latest()
 	r.Trail = b.trail
 	return r
+}
+
+// policiesInOrder gives the revisions as they appeared.
+func (b *builder) policiesInOrder() []string {
+	first := func(revision name) time.Time { return b.policies.values[revision].from }
+	list := []string{}
+	for _, revision := range slices.SortedFunc(maps.Keys(b.policies.values), func(p, q name) int {
+		return cmp.Or(first(p).Compare(first(q)), cmp.Compare(p, q))
+	}) {
+		list = append(list, string(revision))
+	}
+	return list
 }
 
 func notNil(s []string) []string {

@@ -21,7 +21,9 @@ type clientTally struct {
 
 func (t *clientTally) decision(e *event) {
 	t.seen.note(e.at)
-	t.name = e.clientName
+	if t.name != e.clientName {
+		t.name = strings.Clone(e.clientName)
+	}
 	t.requests = plus(t.requests, e.requests)
 	if !e.allowed {
 		t.denied = plus(t.denied, e.requests)

@@ -23,31 +23,6 @@ const (
 	maxTargets      = 20_000 // whose rows are remembered; it changes nothing but speed
 )
 
-// An address is what rows are told apart by.
-type address struct {
-	host string
-	port uint16
-}
-
-type (
-	serviceAddress struct {
-		service string
-		address
-	}
-	denial struct {
-		reason string
-		address
-	}
-	schemeAddress struct {
-		scheme string
-		address
-	}
-	jointAddress struct {
-		services string
-		address
-	}
-)
-
 type service struct {
 	tally
 	joint int64 // requests that count in other services too
@@ -64,12 +39,12 @@ type collector struct {
 	days         series
 	index        clientIndex
 	clients      clientTable
-	policies     bounded[string, span]
-	services     bounded[string, service]
+	policies     bounded[name, span]
+	services     bounded[name, service]
 	endpoints    bounded[serviceAddress, tally]
 	undocumented bounded[schemeAddress, undocumented]
 	joint        bounded[jointAddress, tally]
-	reasons      bounded[string, tally]
+	reasons      bounded[name, tally]
 	denials      bounded[denial, tally]
 	tenants      tenants
 	events       events
@@ -84,12 +59,12 @@ func newCollector(o *Options) *collector {
 		timeline:     series{step: steps[0]},
 		days:         series{step: day},
 		index:        clientIndex{},
-		policies:     newBounded[string, span](maxPolicies),
-		services:     newBounded[string, service](maxServices),
+		policies:     newBounded[name, span](maxPolicies),
+		services:     newBounded[name, service](maxServices),
 		endpoints:    newBounded[serviceAddress, tally](maxEndpoints),
 		undocumented: newBounded[schemeAddress, undocumented](maxUndocumented),
 		joint:        newBounded[jointAddress, tally](maxJoint),
-		reasons:      newBounded[string, tally](maxReasons),
+		reasons:      newBounded[name, tally](maxReasons),
 		denials:      newBounded[denial, tally](maxDenials),
 		tenants:      newTenants(o.catalog()),
 		shared:       map[string]map[string]bool{},
@@ -97,7 +72,7 @@ func newCollector(o *Options) *collector {
 	}
 	owners := map[catalog.Endpoint][]string{}
 	for _, s := range o.Services {
-		c.services.reserve(s.ID)
+		c.services.reserve(name(s.ID))
 		for _, e := range s.Endpoints {
 			c.endpoints.reserve(serviceAddress{s.ID, address{e.Host, e.Port}})
 			owners[sameEndpoint(e)] = append(owners[sameEndpoint(e)], s.ID)
@@ -126,30 +101,35 @@ func (c *collector) share(ids []string) {
 				continue
 			}
 			if c.shared[id] == nil {
-				c.shared[id] = map[string]bool{}
+				c.shared[strings.Clone(id)] = map[string]bool{}
 			}
-			c.shared[id][with] = true
+			c.shared[id][strings.Clone(with)] = true
 		}
 	}
 }
 
-// record counts one record if its time lies in the period.
-func (c *collector) record(r *audit.Record) {
-	if !c.inPeriod(r.Time) {
+// count counts one event if its time lies in the period.
+func (c *collector) count(e *event) {
+	if !c.inPeriod(e.at) {
 		return
 	}
 	c.records++
-	c.period.note(r.Time)
-	if p := r.Sepproxy.Policy; p != "" {
-		c.policies.at(short(p), Other).note(r.Time)
+	c.period.note(e.at)
+	if e.policy != "" {
+		c.policies.at(name(e.policy), Other).note(e.at)
 	}
-	switch r.Event.Action {
+	if e.happen != nil {
+		c.events.note(*e.happen)
+		return
+	}
+	e.client, e.clientAddr = c.index.number(e.ip)
+	switch e.action {
 	case audit.ActionDecision:
-		c.decision(c.event(r))
+		c.decision(e)
 	case audit.ActionOutcome:
-		c.outcome(c.event(r))
-	case audit.ActionLifecycle:
-		c.events.note(r)
+		// The decision of a tunnel that began before the period is not counted: nothing to turn.
+		e.turned = e.turned && c.inPeriod(e.began)
+		c.outcome(e)
 	}
 }
 
@@ -217,7 +197,7 @@ func (c *collector) outcome(e *event) {
 
 // refused counts what was denied by its reason.
 func (c *collector) refused(e *event) {
-	c.reasons.at(e.reason, Other).decision(e)
+	c.reasons.at(name(e.reason), Other).decision(e)
 	c.denials.at(denial{e.reason, e.to}, denial{e.reason, address{Other, 0}}).decision(e)
 }
 
@@ -235,7 +215,7 @@ func (c *collector) rowsOf(to target) *rows {
 	if r == nil {
 		r = c.findRows(to)
 		if len(c.targets) < maxTargets {
-			c.targets[to] = r
+			c.targets[to.clone()] = r
 		}
 	}
 	return r
@@ -245,13 +225,13 @@ func (c *collector) findRows(to target) *rows {
 	r := &rows{tallies: []*tally{&c.total}}
 	ids := to.serviceIDs()
 	for _, id := range ids {
-		s := c.services.at(id, Other)
+		s := c.services.at(name(id), Other)
 		if slices.Contains(r.services, s) {
 			continue // several services have become Other
 		}
 		r.services = append(r.services, s)
 		r.tallies = append(r.tallies, &s.tally)
-		if to.to.host != "" && c.services.has(id) {
+		if to.to.host != "" && c.services.has(name(id)) {
 			rest := serviceAddress{id, address{Other, 0}}
 			r.tallies = append(r.tallies, c.endpoints.at(serviceAddress{id, to.to}, rest))
 		}
@@ -276,6 +256,11 @@ type target struct {
 	scheme       string
 	to           address
 	undocumented bool
+}
+
+func (t target) clone() target {
+	t.services, t.scheme, t.to = strings.Clone(t.services), strings.Clone(t.scheme), t.to.clone()
+	return t
 }
 
 func (t target) serviceIDs() []string {

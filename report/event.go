@@ -9,34 +9,45 @@ import (
 	"github.com/sepproxy/sepproxy/audit"
 )
 
-// An event is what counts of one decision or outcome.
+// An event is what counts of one record. It holds nothing of the record but strings, so that files can
+// be read by several goroutines and counted by one.
 type event struct {
-	at time.Time
+	at     time.Time
+	action string
+	policy string
+	chain  string
+	happen *Event // of a lifecycle record, and nothing but it
+
 	target
-	method     string // outcome and decision
+	method     string
 	serverName string // outcome: in the ClientHello
-	allowed    bool   // decision
-	turned     bool   // outcome: what was allowed is denied after all
-	failed     bool   // outcome
 	reason     string
-	client     int
-	clientAddr netip.Addr
+	ip         string // of the client
 	clientName string
+	began      time.Time // outcome: when it was decided
 	requests   int64
 	bytes      Bytes
+	allowed    bool // decision
+	turned     bool // outcome: what was allowed is denied after all
+	failed     bool // outcome
+
+	client     int // filled in by the collector, as is
+	clientAddr netip.Addr
 }
 
-// event takes out of a decision or outcome what counts. An outcome is only written for what was
-// allowed, and repeats url and services: the decision itself need not be remembered.
-func (c *collector) event(r *audit.Record) *event {
-	e := &event{
-		at: r.Time, target: target{services: serviceIDs(r.Sepproxy.Services)}, client: -1,
-		allowed: r.Sepproxy.Verdict == "allow", reason: short(r.Sepproxy.Reason),
-		clientName: short(r.Sepproxy.Client), requests: max(1, r.Sepproxy.Count),
+// eventOf takes out of a record what counts. An outcome is only written for what was allowed, and repeats
+// url and services: the decision itself need not be remembered.
+func eventOf(r *audit.Record) event {
+	e := event{at: r.Time, action: r.Event.Action, policy: short(r.Sepproxy.Policy), chain: r.Chain}
+	if e.action == audit.ActionLifecycle {
+		e.happen = happened(r)
+		return e
 	}
+	s := &r.Sepproxy
+	e.services, e.allowed, e.reason = serviceIDs(s.Services), s.Verdict == "allow", short(s.Reason)
+	e.clientName, e.requests = short(s.Client), max(1, s.Count)
 	if r.Source != nil {
-		e.client, e.clientAddr = c.index.number(r.Source.IP)
-		e.bytes.Sent = count(r.Source.Bytes)
+		e.ip, e.bytes.Sent = r.Source.IP, count(r.Source.Bytes)
 	}
 	if r.Destination != nil {
 		e.bytes.Received = count(r.Destination.Bytes)
@@ -49,13 +60,12 @@ func (c *collector) event(r *audit.Record) *event {
 	}
 	if r.URL != nil && r.URL.Domain != "" {
 		e.to, e.scheme = address{short(r.URL.Domain), r.URL.Port}, short(r.URL.Scheme)
-		e.undocumented = r.Sepproxy.Documented != nil && !*r.Sepproxy.Documented
+		e.undocumented = s.Documented != nil && !*s.Documented
 	}
-	if r.Event.Action == audit.ActionOutcome {
-		// The decision of a tunnel that began before the period is not counted: nothing to turn.
-		began := r.Time.Add(-time.Duration(r.Event.Duration))
-		e.turned = r.Sepproxy.Verdict == "deny" && c.inPeriod(began)
-		e.failed = r.Sepproxy.Verdict != "deny" && r.Event.Outcome == "failure"
+	if e.action == audit.ActionOutcome {
+		e.began = r.Time.Add(-time.Duration(r.Event.Duration))
+		e.turned = s.Verdict == "deny"
+		e.failed = !e.turned && r.Event.Outcome == "failure"
 	}
 	return e
 }

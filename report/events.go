@@ -6,22 +6,26 @@ import (
 	"github.com/sepproxy/sepproxy/audit"
 )
 
-// maxEvents is how many lifecycle records a report keeps.
-const maxEvents = 1_000
+const (
+	maxEvents  = 1_000 // lifecycle records that a report keeps
+	maxMessage = 1_000 // characters of the message of each
+)
 
 // events keeps the latest lifecycle records.
 type events struct{ list []Event }
 
-func (e *events) note(r *audit.Record) {
+// happened makes an event of a lifecycle record.
+func happened(r *audit.Record) *Event {
+	return &Event{At: Moment{r.Time}, Kind: short(r.Sepproxy.Lifecycle), Observer: short(r.Observer.Hostname),
+		Policy: short(r.Sepproxy.Policy), Message: shorten(r.Message, maxMessage)}
+}
+
+func (e *events) note(happened Event) {
 	if len(e.list) >= 2*maxEvents {
 		e.list = e.latest()
 	}
-	e.list = append(e.list, Event{At: Moment{r.Time}, Kind: short(r.Sepproxy.Lifecycle), Observer: short(r.Observer.Hostname),
-		Policy: short(r.Sepproxy.Policy), Message: shorten(r.Message, maxMessage)})
+	e.list = append(e.list, happened)
 }
-
-// maxMessage is how many characters of an event's message are kept.
-const maxMessage = 1_000
 
 // latest gives the last maxEvents by time.
 func (e *events) latest() []Event {

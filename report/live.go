@@ -24,13 +24,18 @@ func (l *Live) Read(ctx context.Context, files []string) error {
 		return err
 	}
 	for _, s := range sources {
-		err := s.read(ctx, nil, func(_ int, r *audit.Record) error {
-			l.Add(r)
-			return nil
-		}, nil)
-		if err != nil {
+		if err := s.read(ctx, nil, l.take, nil); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (l *Live) take(_ int, v *entry) error {
+	if v.err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.b.count(&v.event)
 	}
 	return nil
 }
@@ -38,9 +43,10 @@ func (l *Live) Read(ctx context.Context, files []string) error {
 // Add counts one record. It keeps nothing of r, waits for nothing but Report, and takes some
 // microseconds.
 func (l *Live) Add(r *audit.Record) {
+	e := eventOf(r)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.b.record(r)
+	l.b.count(&e)
 }
 
 // Report gives the report as it stands, which the caller owns. Its Trail says nothing: the chain of a file

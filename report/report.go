@@ -197,13 +197,16 @@ type Event struct {
 	Message  string `json:"message"`
 }
 
-// A Trail is what checking the chain of the files found; Options.Since and Until do not narrow it.
+// A Trail is what checking the chains of the files found, one for each proxy that wrote some;
+// Options.Since and Until do not narrow it. What belongs to one chain (First, Last, Chain, MissingBefore) is
+// zero where there are several.
 // Intact says no more than sepproxy audit verify does: a trail that was computed anew or cut off at its
 // end looks whole without checkpoints.
 type Trail struct {
 	Intact   bool     `json:"intact"`
+	Trails   int      `json:"trails"`
 	Files    int      `json:"files"`
-	Records  int64    `json:"records"`
+	Records  int64    `json:"records"`        // whole ones
 	First    uint64   `json:"first_sequence"` // 0 where there is no record
 	Last     uint64   `json:"last_sequence"`
 	Chain    string   `json:"last_chain"`

@@ -1,47 +1,37 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/sepproxy/sepproxy/audit"
 )
 
-// scan reads a trail and tells records from lines that are none. It ends with the first error of
-// record or of r.
-func scan(name string, r io.Reader, record func(line int, r *audit.Record) error, broken func(line int, err error)) error {
-	return audit.Scan(name, r, func(line int, raw []byte, rec *audit.Record) error {
-		if rec != nil {
-			return record(line, rec)
-		}
-		_, err := audit.ParseLine(raw)
-		if err == nil {
-			err = errors.New("the line is too long")
-		}
-		broken(line, err)
-		return nil
-	})
-}
-
 // A source is a file to read. What is not a regular file can be read only once: its first record
 // is not looked at beforehand, and size is 0.
 type source struct {
-	path    string
-	info    os.FileInfo
-	size    int64  // in bytes, as stored
-	first   string // what no other trail has in common with it; "" where it has no record
-	records int64  // readable ones; only where several files begin with the same record
-	line    int    // of the last of them, and
-	chain   string // its chain
-	copies  []*source
+	path     string
+	info     os.FileInfo
+	size     int64  // in bytes, as stored
+	first    string // the chain of its first record, which no other trail has; "" where it has no record
+	host     string // that wrote that record,
+	sequence uint64 // its number,
+	previous string // and the chain before it, if it says so
+	records  int64  // readable ones; only where several files begin with the same record
+	line     int    // of the last of them, and
+	chain    string // its chain
+	copies   []*source
 }
 
 // openSources leaves out every file that only repeats another one: the same file under two names,
-// and copies, compressed or not, of which the longest is kept.
+// and copies, compressed or not, of which the longest is kept. They come host by host, in the order of their
+// records.
 func openSources(ctx context.Context, files []string) ([]*source, error) {
 	var kept []*source
 	for _, path := range files {
@@ -61,6 +51,9 @@ func openSources(ctx context.Context, files []string) ([]*source, error) {
 			return nil, err
 		}
 	}
+	slices.SortStableFunc(kept, func(a, b *source) int {
+		return cmp.Or(strings.Compare(a.host, b.host), cmp.Compare(a.sequence, b.sequence))
+	})
 	return kept, nil
 }
 
@@ -77,10 +70,13 @@ func newSource(ctx context.Context, path string) (*source, error) {
 		return s, nil
 	}
 	s.size = info.Size()
-	err = s.read(ctx, nil, func(_ int, r *audit.Record) error {
-		s.first = fmt.Sprintf("%d %s", r.Event.Sequence, r.Chain)
+	err = s.scan(ctx, func(_ int, r *audit.Record) error {
+		s.sequence, s.host, s.first = r.Event.Sequence, r.Observer.Hostname, r.Chain
+		if p := r.Sepproxy.Previous; p != nil {
+			s.previous = p.Chain
+		}
 		return errEnough
-	}, nil)
+	})
 	return s, err
 }
 
@@ -105,34 +101,63 @@ func longer(ctx context.Context, a, b *source) (*source, error) {
 }
 
 func (s *source) measure(ctx context.Context) error {
-	return s.read(ctx, nil, func(line int, r *audit.Record) error {
+	return s.scan(ctx, func(line int, r *audit.Record) error {
 		s.records++
-		s.line, s.chain = line, r.Chain
+		s.line, s.chain = line, strings.Clone(r.Chain)
 		return nil
-	}, nil)
+	})
 }
 
-// read calls record for each record of the file and broken, which may be nil, for each line that is
-// none, and with line 0 for what keeps the rest of the file from being read: a report of what can be
-// read is better than none. progress, which may be nil, is told how many bytes came from the disk.
-func (s *source) read(ctx context.Context, progress func(n int),
-	record func(line int, r *audit.Record) error, broken func(line int, err error)) error {
-	f, err := os.Open(s.path)
+// scan calls f for the records of the file, one after the other, until it gives errEnough or the file ends or
+// cannot be read on.
+func (s *source) scan(ctx context.Context, f func(line int, r *audit.Record) error) error {
+	file, err := os.Open(s.path)
 	if err != nil {
 		return fmt.Errorf("opening audit file: %w", err)
 	}
-	defer f.Close() // only read: nothing to lose
-	if broken == nil {
-		broken = func(int, error) {}
+	defer file.Close() // only read: nothing to lose
+	// What is wrong with the file is told when it is counted.
+	_ = audit.Scan(s.path, &watched{ctx, file, nil}, func(line int, _ []byte, r *audit.Record) error {
+		if r == nil {
+			return nil
+		}
+		return f(line, r)
+	})
+	return ctx.Err()
+}
+
+// An entry is what counts of one line.
+type entry struct {
+	event event
+	seal  audit.Seal
+	err   error // why the line is no record; there is no event then
+}
+
+func entryOf(l *audit.Line) entry {
+	if l.Err != nil {
+		return entry{seal: l.Seal(), err: l.Err}
 	}
-	err = scan(s.path, &watched{ctx, f, progress}, record, broken)
+	return entry{event: eventOf(l.Record), seal: l.Seal()}
+}
+
+// read calls take for each line of the file, and broken, which may be nil, for what keeps the rest of the file
+// from being read: a report of what can be read is better than none. progress, which may be nil, is told
+// how many bytes came from the disk, from another goroutine.
+func (s *source) read(ctx context.Context, progress func(n int), take func(line int, v *entry) error, broken func(error)) error {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("opening audit file: %w", err)
+	}
+	defer file.Close() // only read: nothing to lose
+	err = audit.Map(ctx, &watched{ctx, file, progress}, entryOf, take)
 	switch {
-	case err == nil || errors.Is(err, errEnough):
+	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case broken != nil:
+		broken(err)
 	}
-	broken(0, err)
 	return nil
 }
 
@@ -152,21 +177,4 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.progress(n)
 	}
 	return n, err
-}
-
-// checkTrail checks the chain through those of the files that can be read twice.
-func checkTrail(ctx context.Context, sources []*source) (Trail, error) {
-	var paths []string
-	for _, s := range sources {
-		if s.info.Mode().IsRegular() {
-			paths = append(paths, s.path)
-		}
-	}
-	found, err := audit.Verify(ctx, paths)
-	t := Trail{Intact: found.OK(), Files: found.Files, Records: found.Records, First: found.First, Last: found.Last,
-		Chain: found.Chain, More: found.More, MissingBefore: found.MissingBefore, Problems: []string{}}
-	for _, p := range found.Problems {
-		t.Problems = append(t.Problems, p.String())
-	}
-	return t, err
 }

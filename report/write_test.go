@@ -132,6 +132,7 @@ type documented struct {
 	} `json:"events"`
 	Trail struct {
 		Intact        bool     `json:"intact"`
+		Trails        int      `json:"trails"`
 		Files         int      `json:"files"`
 		Records       int64    `json:"records"`
 		FirstSequence uint64   `json:"first_sequence"`
