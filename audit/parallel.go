@@ -25,8 +25,9 @@ type Line struct {
 }
 
 // Map is Scan for large files: several goroutines decode the lines of the audit file in r, and take gets
-// what decode made of them, one at a time, in the order of the file; it must not keep the pointer. decode must be safe for concurrent use.
-// It ends at the end of r, with the first error of take, as it is, or when ctx does. The caller closes r.
+// what decode made of them, one at a time, in the order of the file; it must not keep the pointer. decode
+// must be safe for concurrent use. Map ends at the end of r, with the first error of take, as it is, or when ctx
+// does. Memory does not grow with the file. The caller closes r.
 func Map[T any](ctx context.Context, r io.Reader, decode func(*Line) T, take func(line int, value *T) error) error {
 	in, err := decompress(r)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -152,7 +151,7 @@ func lineAt(lines []string, place int) string {
 			return line
 		}
 	}
-	panic(fmt.Sprint("there is no such place"))
+	panic("there is no such place")
 }
 
 func FuzzBlocks(f *testing.F) {

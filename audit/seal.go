@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 )
@@ -36,20 +37,21 @@ func (l *Line) Seal() Seal {
 	}
 	if _, previous, ok := unseal(l.before); ok {
 		seal.previous = previous
-		seal.fits = l.fits(previous, body, chain)
+		seal.fits = l.fits(body, chain)
 	} else {
-		seal.body = append([]byte(nil), body...)
+		seal.body = bytes.Clone(body)
 	}
 	return seal
 }
 
-// fits is the function fits without a copy of the line.
-func (l *Line) fits(previous link, body []byte, chain link) bool {
+// fits tells whether the line's chain follows from that of the line before, which has one. It is the function
+// fits without copies.
+func (l *Line) fits(body []byte, chain link) bool {
 	if l.hash == nil {
 		l.hash = sha256.New()
 	}
 	l.hash.Reset()
-	l.hash.Write(l.before[len(l.before)-sealLen+len(sealHead):][:len(previous)]) // is previous, without a copy on the heap
+	l.hash.Write(l.before[len(l.before)-sealLen:][len(sealHead):][:len(chain)])
 	l.hash.Write(body)
 	l.sum = l.hash.Sum(l.sum[:0])
 	var digits link
