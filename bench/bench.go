@@ -102,13 +102,14 @@ const direct = "direct"
 
 // start starts the programs of a list and leaves out, with a word to people, what is not there.
 func (b *bench) start(names []string) error {
+	install(b.ctx, b.log, names)
 	for _, name := range names {
 		if name == direct {
 			b.running = append(b.running, &program.Running{Kind: &program.Kind{Name: direct}, Route: load.Route{Ports: b.site.Origin}})
 			continue
 		}
 		k, err := b.kind(name)
-		if errors.Is(err, exec.ErrNotFound) {
+		if errors.Is(err, errMissing) {
 			fmt.Fprintf(b.log, "%s is not measured: %v\n", name, err)
 			continue
 		}
@@ -143,13 +144,24 @@ func (b *bench) kind(name string) (*program.Kind, error) {
 	case "goproxy":
 		return program.Goproxy, nil
 	case "squid":
-		_, err := exec.LookPath("squid")
-		return program.Squid, err
+		return installed(program.Squid)
 	case "tinyproxy":
-		_, err := exec.LookPath("tinyproxy")
-		return program.Tinyproxy, err
+		return installed(program.Tinyproxy)
 	}
 	return nil, fmt.Errorf("there is no program %q; there are direct, relay, squid, tinyproxy, goproxy, sepproxy and NAME=BINARY for another build of sepproxy", name)
+}
+
+// errMissing is about a program that the others can do without.
+var errMissing = errors.New("it is missing here")
+
+func installed(k *program.Kind) (*program.Kind, error) {
+	if _, err := exec.LookPath(k.Name); err != nil {
+		return nil, fmt.Errorf("%w: install Debian's package %s", errMissing, k.Name)
+	}
+	if k.NeedsHosts && !isRoot() {
+		return nil, fmt.Errorf("%w: only root can give it a file of names", errMissing)
+	}
+	return k, nil
 }
 
 // A table is what was measured: for each figure and program a value for each repetition, NaN
@@ -184,11 +196,19 @@ func (b *bench) measure(t table, row *row, r *program.Running, n int) (err error
 	values := row.nothing()
 	if row.takes(r, n) {
 		if values, err = row.measure(b, r); err != nil {
-			return fmt.Errorf("measuring %s of %s: %w", row.name, r.Kind.Name, err)
+			return fmt.Errorf("measuring %s of %s: %w%s", row.name, r.Kind.Name, err, said(r))
 		}
 	}
 	for i, name := range row.figures {
 		t.add(name, r.Kind.Name, values[i])
 	}
 	return b.ctx.Err()
+}
+
+// said is what a process wrote to standard error, for whoever has to find out why it failed.
+func said(r *program.Running) string {
+	if r.Process == nil || r.Said() == "" {
+		return ""
+	}
+	return "\nthe program said: " + r.Said()
 }

@@ -21,9 +21,9 @@ const nobody = 65534
 
 // Figures of the row open that the drawings use, too.
 const (
-	pssFigure     = "PSS MiB, %d tunnels open"
-	besideFigure  = "set-up p50 µs beside %d tunnels"
-	perTunnel     = "KiB PSS per tunnel, at %d open"
+	pssFigure     = "PSS MiB, %s tunnels open"
+	besideFigure  = "set-up p50 µs beside %s tunnels"
+	perTunnel     = "KiB PSS per tunnel, at %s open"
 	growthFigure  = "KiB PSS per tunnel, from the first to the last number"
 	descriptors   = "descriptors per tunnel"
 	slower        = "set-up beside the most tunnels / the first"
@@ -31,9 +31,9 @@ const (
 )
 
 func openFigures() []string {
-	figures := []string{fmt.Sprintf(pssFigure, 0), fmt.Sprintf(besideFigure, 0)}
+	figures := []string{at(pssFigure, 0), at(besideFigure, 0)}
 	for _, n := range levels {
-		figures = append(figures, fmt.Sprintf(pssFigure, n), fmt.Sprintf(besideFigure, n), fmt.Sprintf(perTunnel, n))
+		figures = append(figures, at(pssFigure, n), at(besideFigure, n), at(perTunnel, n))
 	}
 	return append(figures, growthFigure, descriptors, slower, extrapolation)
 }

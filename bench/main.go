@@ -9,18 +9,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sepproxy/sepproxy/bench/figure"
 	"github.com/sepproxy/sepproxy/bench/load"
 	"github.com/sepproxy/sepproxy/bench/origin"
 	"github.com/sepproxy/sepproxy/bench/program"
@@ -35,62 +35,91 @@ var roles = map[string]func(ctx context.Context, args []string) error{
 	"goproxy": program.ServeGoproxy,
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string) int {
+func run(args []string, out, log io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
-	do := measure
+	var err error
 	if len(args) > 0 && roles[args[0]] != nil {
-		do, args = roles[args[0]], args[1:]
+		err = roles[args[0]](ctx, args[1:])
+	} else {
+		err = measure(ctx, args, out, log)
 	}
-	if err := do(ctx, args); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 2
+	case err != nil:
+		fmt.Fprintln(log, "bench:", err)
 		return 1
 	}
 	return 0
 }
 
-func measure(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	repeat := flags.Int("repeat", 7, "how many times everything is measured")
-	scale := flags.Float64("scale", 1, "factor for the counts of a measurement")
-	idle := flags.Duration("idle", time.Minute, "how long the row idle watches")
-	only := flags.String("rows", "", "rows to measure, separated by commas (default all)")
-	programs := flags.String("programs", "direct,relay,squid,tinyproxy,goproxy,sepproxy", "what to measure; NAME=BINARY is another build of sepproxy")
+const allPrograms = "direct,relay,squid,tinyproxy,goproxy,sepproxy"
+
+// options are the flags.
+type options struct {
+	repeat   int
+	scale    float64
+	idle     time.Duration
+	rows     string
+	programs string
+	write    bool
+}
+
+func parse(args []string, log io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(log)
+	flags.IntVar(&o.repeat, "repeat", 7, "how many times everything is measured")
+	flags.Float64Var(&o.scale, "scale", 1, "factor for the counts of a measurement")
+	flags.DurationVar(&o.idle, "idle", time.Minute, "how long the row idle watches")
+	flags.StringVar(&o.rows, "rows", "", "rows to measure, separated by commas (default all)")
+	flags.StringVar(&o.programs, "programs", allPrograms, "what to measure; NAME=BINARY is another build of sepproxy")
+	flags.BoolVar(&o.write, "write", false, "write docs/benchmarks.md and the figures in README.md; run it in the root of the tree")
 	if err := flags.Parse(args); err != nil {
-		return err
+		return o, err
 	}
-	chosen, err := choose(*only)
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%q is no flag; see -help", flags.Arg(0))
+	case o.repeat < 1 || o.scale <= 0 || o.idle <= 0:
+		return o, errors.New("-repeat, -scale and -idle want more than 0")
+	case o.write && (o.rows != "" || o.programs != allPrograms):
+		return o, errors.New("-write wants all rows and programs: the documentation shows what one run gave")
+	}
+	return o, nil
+}
+
+func measure(ctx context.Context, args []string, out, log io.Writer) error {
+	o, err := parse(args, log)
 	if err != nil {
 		return err
 	}
-	b, err := newBench(ctx, *scale, *idle, os.Stderr)
+	chosen, err := choose(o.rows)
+	if err != nil {
+		return err
+	}
+	if runtime.NumCPU() < 2 {
+		return errors.New("there is one processor: the proxy needs one, load and origin another")
+	}
+	begun := time.Now()
+	b, err := newBench(ctx, o.scale, o.idle, log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	if err := b.start(strings.Split(*programs, ",")); err != nil {
+	if err := b.start(strings.Split(o.programs, ",")); err != nil {
 		return err
 	}
-	t, err := b.run(chosen, *repeat)
+	t, err := b.run(chosen, o.repeat)
 	if err != nil {
 		return err
 	}
-	return b.print(os.Stdout, chosen, t)
-}
-
-// print writes medians, and their ratio to the relay's.
-func (b *bench) print(out io.Writer, rows []*row, t table) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		for _, name := range row.figures {
-			fmt.Fprintln(w, name+"\tmedian (least–most)\t× relay")
-			for _, r := range b.running {
-				of, relay := t[name][r.Kind.Name], t[name]["relay"]
-				fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Kind.Name, figure.SpreadOf(of), figure.SpreadOf(figure.Ratios(of, relay)))
-			}
-		}
+	r := b.report(chosen, t)
+	if o.write {
+		return r.write(".", facts(ctx, args, o.repeat, time.Since(begun)))
 	}
-	return w.Flush()
+	_, err = io.WriteString(out, r.chapters())
+	return err
 }

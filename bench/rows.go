@@ -13,31 +13,43 @@ import (
 
 // A row is one measurement, which gives one or more figures.
 type row struct {
-	name    string   // for -rows
+	name    string // for -rows
+	chapter chapter
 	figures []string // what is measured and its unit, a figure each
 	direct  bool     // makes sense without a proxy, too
+	root    bool     // needs it
 	once    bool     // takes so long that one repetition has to do
 	of      func(*program.Kind) bool
 	// measure gives a value for each figure. It may use r, or start a process of the same kind.
 	measure func(b *bench, r *program.Running) ([]float64, error)
 }
 
+// A chapter is a table of its own in the documentation.
+type chapter string
+
+const (
+	traffic chapter = "Tunnels, requests, bytes"
+	crowds  chapter = "Many open tunnels"
+	growth  chapter = "The size of the catalog"
+)
+
 // rows is everything that is measured, in the order of the tables. Counts are for -scale 1.
 var rows = []row{
-	{name: "tunnels", figures: []string{"CPU s per 1000 tunnels"}, measure: cpu(2000, load.Job{Op: load.Tunnels, Workers: 8})},
-	{name: "tls", figures: []string{"CPU s per 1000 tunnels, with a TLS 1.3 handshake"}, measure: cpu(1000, load.Job{Op: load.Tunnels, Workers: 8, TLS: true})},
-	{name: "setup", figures: []string{"set-up p50 µs, one at a time", "set-up p99 µs, one at a time"}, direct: true, measure: setup(1000, 1)},
-	{name: "setup-32", figures: []string{"set-up p50 µs, 32 workers", "set-up p99 µs, 32 workers"}, direct: true, measure: setup(3000, 32)},
-	{name: "ping", figures: []string{"round trip of a byte, p50 µs"}, direct: true, measure: pings(5000)},
-	{name: "gets", figures: []string{"CPU s per 1000 plain GETs"}, measure: cpu(4000, load.Job{Op: load.Gets, Workers: 8})},
-	{name: "down-1", figures: []string{"CPU s per GiB, 1 download"}, measure: bulk(load.Job{Workers: 1})},
-	{name: "down-8", figures: []string{"CPU s per GiB, 8 downloads"}, measure: bulk(load.Job{Workers: 8})},
-	{name: "up-1", figures: []string{"CPU s per GiB, 1 upload"}, measure: bulk(load.Job{Workers: 1, Upload: true})},
-	{name: "up-8", figures: []string{"CPU s per GiB, 8 uploads"}, measure: bulk(load.Job{Workers: 8, Upload: true})},
-	{name: "crowd", figures: []string{"CPU s per GiB, 8 downloads beside idle tunnels, as root", "the same as an unprivileged user", "unprivileged / root"},
-		of: splicing, measure: crowd(5000)},
-	{name: "open", figures: openFigures(), measure: open},
-	{name: "idle", figures: []string{"CPU %, all tunnels idle"}, once: true, measure: idle},
+	{name: "tunnels", chapter: traffic, figures: []string{"CPU s per 1000 tunnels"}, measure: cpu(2000, load.Job{Op: load.Tunnels, Workers: 8})},
+	{name: "tls", chapter: traffic, figures: []string{"CPU s per 1000 tunnels, with a TLS 1.3 handshake"}, measure: cpu(1000, load.Job{Op: load.Tunnels, Workers: 8, TLS: true})},
+	{name: "setup", chapter: traffic, figures: []string{"set-up p50 µs, one at a time", "set-up p99 µs, one at a time"}, direct: true, measure: setup(1000, 1)},
+	{name: "setup-32", chapter: traffic, figures: []string{"set-up p50 µs, 32 workers", "set-up p99 µs, 32 workers"}, direct: true, measure: setup(3000, 32)},
+	{name: "ping", chapter: traffic, figures: []string{"round trip of a byte, p50 µs"}, direct: true, measure: pings(5000)},
+	{name: "gets", chapter: traffic, figures: []string{"CPU s per 1000 plain GETs"}, measure: cpu(4000, load.Job{Op: load.Gets, Workers: 8})},
+	{name: "down-1", chapter: traffic, figures: []string{"CPU s per GiB, 1 download"}, measure: bulk(load.Job{Workers: 1})},
+	{name: "down-8", chapter: traffic, figures: []string{"CPU s per GiB, 8 downloads"}, measure: bulk(load.Job{Workers: 8})},
+	{name: "up-1", chapter: traffic, figures: []string{"CPU s per GiB, 1 upload"}, measure: bulk(load.Job{Workers: 1, Upload: true})},
+	{name: "up-8", chapter: traffic, figures: []string{"CPU s per GiB, 8 uploads"}, measure: bulk(load.Job{Workers: 8, Upload: true})},
+	{name: "crowd", chapter: crowds, figures: []string{"CPU s per GiB, 8 downloads beside idle tunnels, as root", "the same as an unprivileged user", "unprivileged / root"},
+		root: true, of: splicing, measure: crowd(5000)},
+	{name: "open", chapter: crowds, figures: openFigures(), measure: open},
+	{name: "idle", chapter: crowds, figures: []string{"CPU %, all tunnels idle"}, once: true, measure: idle},
+	{name: "catalog", chapter: growth, figures: sizesFigures(), of: ourTree, measure: measureSizes},
 }
 
 // splicing are the programs whose pipes an unprivileged user may run short of, less those that are there for comparison.
@@ -48,7 +60,7 @@ func (row *row) takes(r *program.Running, n int) bool {
 	switch {
 	case r.Process == nil:
 		return row.direct
-	case row.once && n > 0:
+	case row.once && n > 0, row.root && !isRoot():
 		return false
 	}
 	return row.of == nil || row.of(r.Kind)

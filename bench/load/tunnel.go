@@ -104,7 +104,7 @@ func connect(c net.Conn, target string) error {
 		return err
 	}
 	buf, n := make([]byte, 4096), 0
-	for !bytes.HasSuffix(buf[:n], []byte("\r\n\r\n")) {
+	for !bytes.Contains(buf[:n], []byte("\r\n\r\n")) {
 		read, err := c.Read(buf[n:])
 		if err != nil {
 			return fmt.Errorf("reading the answer to CONNECT after %q: %w", buf[:n], err)
@@ -113,6 +113,9 @@ func connect(c net.Conn, target string) error {
 	}
 	if _, status, _ := bytes.Cut(buf[:n], []byte(" ")); !bytes.HasPrefix(status, []byte("200")) {
 		return fmt.Errorf("the proxy answered CONNECT %s with %q", target, bytes.TrimSpace(buf[:n]))
+	}
+	if _, rest, _ := bytes.Cut(buf[:n], []byte("\r\n\r\n")); len(rest) > 0 {
+		return fmt.Errorf("the proxy sent %q into the tunnel to %s", rest, target)
 	}
 	return nil
 }

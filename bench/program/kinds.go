@@ -33,7 +33,7 @@ var Squid = &Kind{Name: "squid", Descriptors: 2, command: func(s *Site, dir stri
 	}
 	config := filepath.Join(dir, "squid.conf")
 	err := write(config, strings.NewReplacer("DIR", dir, "NAMES", names, "HOSTS", s.hosts(), "PORT", strconv.Itoa(port)).Replace(squidConfig))
-	return []string{"squid", "-N", "-f", config}, err
+	return []string{"squid", "-N", "-d", "1", "-f", config}, err
 }}
 
 const squidConfig = `http_port 127.0.0.1:PORT

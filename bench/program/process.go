@@ -61,7 +61,7 @@ func Start(ctx context.Context, self, dir string, place Place, command ...string
 		return nil, fmt.Errorf("starting %s: %w", command[0], err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // how it ended does not matter, what it said does
+		_ = p.cmd.Wait() // Said tells how it ended
 		out.Close()
 		close(p.ended)
 	}()
@@ -96,8 +96,17 @@ func (p *Process) Listening(ctx context.Context, address string) error {
 	}
 }
 
-// Said gives the last lines of what the process wrote to standard error.
+// Said gives the last lines of what the process wrote to standard error, and how it ended if it did.
 func (p *Process) Said() string {
+	select {
+	case <-p.ended:
+		return strings.TrimSpace(p.wrote() + "\n" + p.cmd.ProcessState.String())
+	default:
+		return p.wrote()
+	}
+}
+
+func (p *Process) wrote() string {
 	text, err := os.ReadFile(p.stderr)
 	if err != nil {
 		return err.Error()
