@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"proxy/tunnel":        {},
 	"proxy/upstream":      {},
 	"report":              {"audit", "catalog", "internal/strictyaml"},
+	"report/live":         {"audit", "report"},
 	"report/page":         {"catalog", "report"},
 	"admin":               {},
 	"e2e":                 {},
@@ -38,7 +39,7 @@ var arrows = map[string][]string{
 	"bench/load":          {"bench/origin"},
 	"bench/origin":        {},
 	"bench/program":       {"bench/load", "bench/origin"},
-	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report", "report/page"},
+	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report", "report/live", "report/page"},
 }
 
 // Budgets in lines. What is over them wants to be two things.

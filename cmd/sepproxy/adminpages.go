@@ -63,7 +63,7 @@ func (a *adminConfig) token() (string, error) {
 // pages is what the admin listener shows, once s is open.
 func (in *instance) pages(s sockets) admin.Config {
 	host, _, _ := net.SplitHostPort(s.admin.Addr().String())
-	return admin.Config{Ready: in.ready, Loopback: isLoopback(host), Token: in.token,
+	return admin.Config{Ready: in.ready, Loopback: isLoopback(host), Token: in.token, Page: in.livePage(),
 		PAC: func(here, rest string) (string, error) { return in.pac(s.proxy[0].Addr(), here, rest) }}
 }
 

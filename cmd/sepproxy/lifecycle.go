@@ -153,12 +153,14 @@ func (in *instance) policyApplied(_, p *policy.Policy) {
 	in.expiry.set(p)
 	in.metrics.PolicyReload(true)
 	in.logRecord(in.tellPolicy(p))
+	in.status.policyLoaded()
 }
 
 // policyRejected is told of files that hold no policy; at the start, before there is anything to count with.
 func (in *instance) policyRejected(err error) {
 	message := brief(err)
 	in.log.Error("policy rejected, the one in force stays", zap.String("error", message))
+	in.status.policyRejected(message)
 	r := lifecycle("configuration", audit.LifecyclePolicyRejected, message)
 	if in.store != nil {
 		r.Sepproxy.Policy = in.store.Current().Revision()

@@ -13,7 +13,9 @@ import (
 const formatHTML = "html"
 
 // reportFormats are those that package report writes, and the page.
-func reportFormats() []string { return slices.Sorted(slices.Values(append(report.Formats(), formatHTML))) }
+func reportFormats() []string {
+	return slices.Sorted(slices.Values(append(report.Formats(), formatHTML)))
+}
 
 // writer writes r in the format that was asked for.
 func (f reportFlags) writer(r *report.Report, p *policy.Policy) func(io.Writer) error {

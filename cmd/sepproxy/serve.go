@@ -56,7 +56,8 @@ type instance struct {
 	metrics *admin.Metrics
 	proxy   *proxy.Server
 	expiry  *expiry
-	token   string // for the live page; "": none
+	token   string  // for the live page; "": none
+	status  *status // for the live page
 	workers sync.WaitGroup
 	failed  chan error // of what serves; buffered
 }
@@ -98,6 +99,7 @@ func (in *instance) open(stdout io.Writer) (err error) {
 	if err != nil {
 		return failure{err}
 	}
+	in.status = in.newStatus()
 	in.expiry = newExpiry(in.modeExpired)
 	in.store, err = policy.NewStore(c.Policy.Path, policy.StoreOptions{
 		Applied:  in.policyApplied,
@@ -133,17 +135,22 @@ func (in *instance) countRequest(verdict, reason, service string) {
 func (in *instance) countBytes(sent, received int) {
 	in.metrics.TunnelBytes(admin.Sent, int64(sent))
 	in.metrics.TunnelBytes(admin.Received, int64(received))
+	in.status.sent.Add(int64(sent))
+	in.status.received.Add(int64(received))
 }
 
 func (in *instance) countDial(d time.Duration) { in.metrics.UpstreamDial(d) }
 
-// record writes to the trail and counts.
+// record writes to the trail and counts. Nobody may change r afterwards: the live page looks at it later.
 func (in *instance) record(r *audit.Record) error {
 	if err := in.trail.Write(r); err != nil {
 		in.metrics.AuditError()
 		return err
 	}
 	in.metrics.AuditRecord(r.Event.Action)
+	if in.config.Admin.Address != "" {
+		in.status.day.Add(r)
+	}
 	return nil
 }
 
@@ -214,6 +221,8 @@ func (in *instance) start(ctx context.Context, s sockets) {
 	if s.admin != nil {
 		handler := admin.Handler(in.pages(s), in.metrics)
 		in.workers.Go(func() { in.failed <- admin.Serve(ctx, s.admin, handler) })
+		in.workers.Go(func() { in.status.day.Run(ctx) })
+		in.workers.Go(func() { in.status.measure(ctx) })
 	}
 	in.workers.Go(func() {
 		if err := in.store.Watch(ctx); err != nil && ctx.Err() == nil {

@@ -120,7 +120,10 @@ func (v *view) ticks() (list []string) {
 	points := v.R.Timeline.Points
 	layout := "01-02 15:04"
 	if v.R.Timeline.Step*int64(len(points)) > 5*86400 {
-		layout = "2006-01-02"
+		layout = "01-02"
+	}
+	if v.R.Timeline.Step*int64(len(points)) > 300*86400 {
+		layout = "2006-01"
 	}
 	n := min(ticks, len(points))
 	for i := range n {

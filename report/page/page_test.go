@@ -39,7 +39,9 @@ func TestBothLanguagesSayEverything(t *testing.T) {
 	}
 }
 
-func verbs(s string) string { return strings.Join(regexp.MustCompile(`%[a-z]`).FindAllString(s, -1), "") }
+func verbs(s string) string {
+	return strings.Join(regexp.MustCompile(`%[a-z]`).FindAllString(s, -1), "")
+}
 
 // TestEveryReasonIsExplained takes the codes from README.md, which another test holds to the code.
 func TestEveryReasonIsExplained(t *testing.T) {

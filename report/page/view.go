@@ -149,7 +149,7 @@ type group struct {
 	Services []report.Service
 }
 
-// Used gives the services in use by group, in the catalog's order; local ones come last.
+// UsedByGroup gives the services in use by group, in the catalog's order; local ones come last.
 func (v *view) UsedByGroup() []group {
 	return v.byGroup(func(s *report.Service) bool { return s.Used })
 }

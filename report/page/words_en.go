@@ -18,7 +18,7 @@ var english = words{
 	Traffic: "Traffic over time", TrafficLead: "Requests by the verdict, and what passed.", TrafficBytes: "Bytes", AsTable: "The same as a table", Time: "Time",
 	TrafficDesc: "Bars of allowed and denied requests, %s to %s; the highest bar is %s requests.", BytesDesc: "Bars of bytes received and sent, %s to %s; the highest bar is %s.",
 	PolicyMark: "policy %s in force", UpTo: "up to %s",
-	Heat: "When each service was used", HeatLead: "Requests a day. Darker is more; the scale is the same for all.", HeatDesc: "%s: requests on each day from %s to %s, %s in all",
+	Heat: "When each service was used", HeatLead: "Requests a day. A stronger colour is more; the scale is the same for all.", HeatDesc: "%s: requests on each day from %s to %s, %s in all",
 	Service: "Service", Day: "Day", Less: "none", MoreKey: "up to %s a day", PerDay: "%s: %s",
 	Used: "Services in use", UsedLead: "An endpoint that several services share counts in each of them, and once in the totals.", LastSeen: "Last seen", FirstSeen: "First seen",
 	LocalGroup: "Local rules, and what older policies named", SharesWith: "shares endpoints with %s", Breaks: "Without it: %s",
@@ -32,7 +32,7 @@ var english = words{
 	ClientsHeading: "Clients", ClientsLead: "Who asked, most requests first.", Client: "Client", UndocumentedShort: "Undocumented",
 	Events: "What happened to the proxy", EventsLead: "Policy changes, starts and stops, newest first.", Trail: "Audit trail",
 
-	LiveHeading: "sepproxy now", LiveLead: "What the proxy is doing, and what clients asked for since midnight UTC.", Updating: "updates by itself", Lost: "connection lost; trying again", Plain: "reload to update",
+	LiveHeading: "sepproxy now", LiveLead: "What the proxy is doing, and what clients asked for since midnight UTC.", Updating: "Updates by itself", Lost: "Connection lost; trying again", Plain: "Reload to update",
 	Ready: "Ready", NotReady: "Not ready", Today: "Today", Reading: "Today's trail is still being read: the numbers are growing.", Missed: "%s records came too fast to be counted here. The audit trail has them all.",
 	Mode: "Mode", ModeEnforce: "enforce", ModeObserve: "observe", Until: "until %s", Revision: "Revision", LoadedAt: "In force since", From: "From", Rejected: "Last rejected file",
 	RejectedSince: "The policy file was rejected at %s. The policy before it stays in force until the file is right.", Running: "Running since",

@@ -18,7 +18,7 @@ var spanish = words{
 	Traffic: "Tráfico en el tiempo", TrafficLead: "Solicitudes según el veredicto, y lo que pasó.", TrafficBytes: "Bytes", AsTable: "Lo mismo en una tabla", Time: "Hora",
 	TrafficDesc: "Barras de solicitudes permitidas y denegadas, de %s a %s; la barra más alta es de %s solicitudes.", BytesDesc: "Barras de bytes recibidos y enviados, de %s a %s; la barra más alta es de %s.",
 	PolicyMark: "política %s en vigor", UpTo: "hasta %s",
-	Heat: "Cuándo se usó cada servicio", HeatLead: "Solicitudes por día. Más oscuro es más; la escala es la misma para todos.", HeatDesc: "%s: solicitudes de cada día de %s a %s, %s en total",
+	Heat: "Cuándo se usó cada servicio", HeatLead: "Solicitudes por día. Un color más fuerte es más; la escala es la misma para todos.", HeatDesc: "%s: solicitudes de cada día de %s a %s, %s en total",
 	Service: "Servicio", Day: "Día", Less: "ninguna", MoreKey: "hasta %s por día", PerDay: "%s: %s solicitudes",
 	Used: "Servicios en uso", UsedLead: "Un punto de conexión que varios servicios comparten cuenta en cada uno, y una vez en los totales.", LastSeen: "Última vez", FirstSeen: "Primera vez",
 	LocalGroup: "Reglas locales, y lo que nombraron políticas anteriores", SharesWith: "comparte puntos de conexión con %s", Breaks: "Sin él: %s",
@@ -32,7 +32,7 @@ var spanish = words{
 	ClientsHeading: "Quiénes son los clientes", ClientsLead: "Quién pidió, primero quien más.", Client: "Cliente", UndocumentedShort: "No documentadas",
 	Events: "Lo que le pasó al proxy", EventsLead: "Cambios de política, arranques y paradas; lo más nuevo primero.", Trail: "Registro de auditoría",
 
-	LiveHeading: "sepproxy ahora", LiveLead: "Lo que hace el proxy, y lo que pidieron los clientes desde la medianoche UTC.", Updating: "se actualiza solo", Lost: "conexión perdida; se intenta de nuevo", Plain: "recargue para actualizar",
+	LiveHeading: "sepproxy ahora", LiveLead: "Lo que hace el proxy, y lo que pidieron los clientes desde la medianoche UTC.", Updating: "Se actualiza solo", Lost: "Conexión perdida; se intenta de nuevo", Plain: "Recargue para actualizar",
 	Ready: "Listo", NotReady: "No está listo", Today: "Hoy", Reading: "El registro de hoy aún se está leyendo: las cifras crecen.", Missed: "%s registros llegaron demasiado deprisa para contarlos aquí. El registro de auditoría los tiene todos.",
 	Mode: "Modo", ModeEnforce: "enforce (aplicar)", ModeObserve: "observe (observar)", Until: "hasta %s", Revision: "Revisión", LoadedAt: "En vigor desde", From: "De", Rejected: "Último archivo rechazado",
 	RejectedSince: "El archivo de política fue rechazado a las %s. La política anterior sigue en vigor hasta que el archivo sea correcto.", Running: "En marcha desde",
