@@ -98,6 +98,10 @@ func TestLivePageFilters(t *testing.T) {
 			t.Errorf("%q: the page says that it is filtered: %v", query, set)
 		}
 	}
+	b.open("http://" + p.admin + "/?lang=es")
+	if got := b.text("#used"); !strings.Contains(got, "Reputación de archivos (Insight)") || b.text("h1") != "sepproxy ahora" {
+		t.Errorf("in Spanish the services are %q", got)
+	}
 	// The form asks for the same.
 	b.open("http://" + p.admin + "/")
 	value[bool](b, `(document.querySelector("[name=host]").value = "nobody", document.querySelector("form").submit(), true)`)

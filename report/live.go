@@ -9,12 +9,13 @@ import (
 
 // A Live is a report that grows while records are written. Any number of goroutines may use it.
 type Live struct {
-	mu sync.Mutex
-	b  *builder
+	mu   sync.Mutex
+	lang string // of Options
+	b    *builder
 }
 
 // NewLive makes an empty report. Options.Progress has no part in it.
-func NewLive(o Options) *Live { return &Live{b: newBuilder(&o)} }
+func NewLive(o Options) *Live { return &Live{lang: o.Lang, b: newBuilder(&o)} }
 
 // Read counts the records of files as Build does. The errors are Build's; what was read before stays counted.
 // The lock is held for one record at a time: Add is not held up.
@@ -51,8 +52,12 @@ func (l *Live) Add(r *audit.Record) {
 
 // Report gives the report as it stands, which the caller owns. Its Trail says nothing: the chain of a file
 // that is being written is not checked.
-func (l *Live) Report() *Report {
+func (l *Live) Report() *Report { return l.ReportIn(l.lang) }
+
+// ReportIn is Report in another language than that of Options.
+func (l *Live) ReportIn(lang string) *Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.b.options.Lang = lang
 	return l.b.report()
 }

@@ -22,7 +22,7 @@ type view struct {
 	filter   Filter
 	since    time.Time
 	after    uint64 // records up to this one come from the files, later ones as they are written
-	running  *report.Running
+	counts   *report.Live
 	failures map[string]int64
 	latest   []*audit.Record // the last denied or undocumented ones, in no order
 	reading  bool            // the files are not read to the end yet
@@ -37,7 +37,7 @@ type view struct {
 
 func newView(f Filter, since time.Time, after uint64, o report.Options) *view {
 	o.Since, o.Until = since, time.Time{}
-	return &view{filter: f, since: since, after: after, running: report.NewRunning(o), failures: map[string]int64{}, changed: true}
+	return &view{filter: f, since: since, after: after, counts: report.NewLive(o), failures: map[string]int64{}, changed: true}
 }
 
 func (v *view) add(r *audit.Record) {
@@ -45,7 +45,7 @@ func (v *view) add(r *audit.Record) {
 		return
 	}
 	v.changed = true
-	v.running.Add(r)
+	v.counts.Add(r)
 	switch {
 	case r.Event.Action == audit.ActionOutcome:
 		v.outcome(r)
@@ -89,7 +89,7 @@ func (v *view) snapshot(lang string, now time.Time) *Snapshot {
 	if v.last != nil && v.lang == lang && (!v.changed || now.Sub(v.made) < fresh) {
 		return v.last
 	}
-	s := &Snapshot{Report: v.running.Report(lang), Reading: v.reading}
+	s := &Snapshot{Report: v.counts.ReportIn(lang), Reading: v.reading}
 	for reason, n := range v.failures {
 		s.Failures = append(s.Failures, report.Count{Name: reason, Count: n})
 	}
