@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -80,4 +81,50 @@ func TestTheProxyThatThePACNamesIsConfigured(t *testing.T) {
 	if _, pac := p.ask("/proxy.pac"); !strings.Contains(pac, `"PROXY proxy.example.com:8080"`) {
 		t.Errorf("another proxy in\n%s", pac)
 	}
+}
+
+// TestLivePageWithATokenAndARestart reads the page as programs do, before and after a restart.
+func TestLivePageWithATokenAndARestart(t *testing.T) {
+	const token = "0123456789abcdef0123"
+	s := settings{hosts: everyHost(echoOrigin(t)), admin: ", token_file: admin.token"}
+	p := prepare(t, t.TempDir(), s)
+	p.writeFile("admin.token", token+"\n")
+	p.run()
+	p.passes(always)
+	p.refuses(unlisted, http.StatusForbidden, "not_listed")
+	if status, text := p.ask("/"); status != http.StatusUnauthorized || strings.Contains(text, unlisted) {
+		t.Errorf("without the token: %d %s", status, text)
+	}
+	p.stop()
+	again := startIn(t, p.dir, s)
+	again.refuses(unlisted, http.StatusForbidden, "not_listed")
+	var page string
+	eventually(t, "three requests on the page", func() bool {
+		page = again.withToken("/", token)
+		return strings.Contains(page, `<dd data-count="requests">3</dd>`)
+	})
+	for _, want := range []string{`<tr data-host="` + unlisted + `">`, `<tr data-service="agent.insight">`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("there is no %s on the page", want)
+		}
+	}
+}
+
+func (p *proxy) withToken(path, token string) string {
+	p.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, "http://"+p.admin+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		p.t.Fatalf("%s with the token: %d, %v", path, resp.StatusCode, err)
+	}
+	return string(body)
 }

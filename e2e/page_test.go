@@ -166,6 +166,7 @@ func TestHTMLReportInChromium(t *testing.T) {
 		p.passes(always)
 		p.refuses(unlisted, http.StatusForbidden, "not_listed")
 	}
+	p.refuses(strings.Repeat(strings.Repeat("long", 15)+".", 4)+"example", http.StatusForbidden, "not_listed")
 	p.stop()
 	b := openBrowser(t)
 	for lang, want := range map[string]string{"en": "What passed through sepproxy", "es": "Lo que pasó por sepproxy"} {
@@ -174,8 +175,8 @@ func TestHTMLReportInChromium(t *testing.T) {
 		if got := b.text("h1"); got != want {
 			t.Errorf("the heading is %q, want %q", got, want)
 		}
-		if got := b.text(".tile dd"); got != "10" {
-			t.Errorf("%s requests, want 10", got)
+		if got := b.text(".tile dd"); got != "11" {
+			t.Errorf("%s requests, want 11", got)
 		}
 		if got := value[string](b, `getComputedStyle(document.querySelector("section")).borderRadius`); got == "0px" {
 			t.Error("the page's own style does not take effect")

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sepproxy/sepproxy/report"
 )
@@ -35,6 +36,9 @@ const (
 	chartWidth  = 1000.0
 	chartHeight = 100.0
 	ticks       = 4
+
+	leastPoints = 30 // room in a chart, so that few points are no giants
+	leastDays   = 14 // the same in the heat map
 )
 
 // layer is one of the values that are stacked in a bar.
@@ -78,7 +82,7 @@ func (v *view) chart(write func(any) string, layers []layer) *chart {
 		highest = max(highest, sum)
 	}
 	c.Top = write(int64(highest))
-	width := chartWidth / float64(max(len(points), 1))
+	width := chartWidth / float64(max(len(points), leastPoints))
 	for i, p := range points {
 		y := chartHeight
 		for _, l := range layers {
@@ -103,7 +107,7 @@ func (v *view) marks() (marks []mark) {
 	if len(t.Points) == 0 {
 		return nil
 	}
-	begin, length := t.Points[0].At.Time, float64(t.Step)*float64(len(t.Points))
+	begin, length := t.Points[0].At.Time, float64(t.Step)*float64(max(len(t.Points), leastPoints))
 	for _, e := range v.R.Events {
 		if e.Kind != "policy_loaded" {
 			continue
@@ -115,19 +119,24 @@ func (v *view) marks() (marks []mark) {
 	return marks
 }
 
-// ticks gives times to write below the chart, evenly spaced from its beginning.
+// ticks gives times to write below the chart, evenly spaced from its beginning to its last point.
 func (v *view) ticks() (list []string) {
-	points := v.R.Timeline.Points
+	points, step := v.R.Timeline.Points, time.Duration(v.R.Timeline.Step)*time.Second
+	if len(points) == 0 {
+		return nil
+	}
+	span := step * time.Duration(max(len(points), leastPoints)-1)
 	layout := "01-02 15:04"
-	if v.R.Timeline.Step*int64(len(points)) > 5*86400 {
-		layout = "01-02"
-	}
-	if v.R.Timeline.Step*int64(len(points)) > 300*86400 {
+	switch {
+	case span > 300*24*time.Hour:
 		layout = "2006-01"
+	case span > 5*24*time.Hour:
+		layout = "01-02"
+	case span < 24*time.Hour:
+		layout = "15:04"
 	}
-	n := min(ticks, len(points))
-	for i := range n {
-		list = append(list, points[i*(len(points)-1)/max(n-1, 1)].At.UTC().Format(layout))
+	for i := range ticks {
+		list = append(list, points[0].At.Add(span*time.Duration(i)/(ticks-1)).UTC().Format(layout))
 	}
 	return list
 }
@@ -162,8 +171,9 @@ type cell struct {
 
 // heat is the map of services and days. Its drawing is one unit a day wide and one high.
 type heat struct {
-	Days        int
+	Days        int // in the drawing
 	First, Last string
+	Wide        bool // the days fill the drawing
 	Keys        []key
 	Strips      []strip
 }
@@ -174,7 +184,7 @@ var levels = []float64{0, 0.1, 0.35, 0.7}
 // HeatMap draws the services in use.
 func (v *view) HeatMap() *heat {
 	days := v.R.Timeline.Days
-	h := &heat{Days: len(days)}
+	h := &heat{Days: max(len(days), leastDays), Wide: len(days) >= leastDays}
 	if len(days) == 0 {
 		return h
 	}
