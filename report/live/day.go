@@ -38,6 +38,8 @@ type Day struct {
 	ctx   context.Context // of Run; nil before
 	views map[Filter]*view
 	reads sync.WaitGroup
+
+	turn chan struct{} // who holds it reads files: one at a time, whoever asks for what
 }
 
 // A Snapshot is what was counted. It is shared: nobody may change it.
@@ -51,7 +53,7 @@ type Snapshot struct {
 
 // New makes a Day that has counted nothing.
 func New(s Source) *Day {
-	return &Day{source: s, views: map[Filter]*view{}}
+	return &Day{source: s, views: map[Filter]*view{}, turn: make(chan struct{}, 1)}
 }
 
 // Add hands over a record that was written. It never waits; the record and what it points to must not
@@ -178,6 +180,12 @@ func (d *Day) read(ctx context.Context, v *view) {
 		v.reading, v.changed, v.made = false, true, time.Time{}
 		d.mu.Unlock()
 	}()
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return
+	}
 	files, err := d.source.Files()
 	if err != nil {
 		d.source.Failed("", err)

@@ -201,6 +201,31 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestReadingIsBounded asks for filters faster than files can be read: what was forgotten meanwhile is
+// not read to its end.
+func TestReadingIsBounded(t *testing.T) {
+	b := newBench(t, filepath.Join(t.TempDir(), "audit.jsonl"))
+	for range 3 * stretch {
+		b.write(decision("10.0.0.1", "a.example", "not_listed", ""))
+	}
+	b.run()
+	var filters []*view
+	for i := range 10 * maxViews {
+		f := Filter{Host: fmt.Sprint("a", i)}
+		b.day.Snapshot(f, "en")
+		b.now.Add(int64(time.Millisecond))
+		b.day.mu.Lock()
+		filters = append(filters, b.day.views[f])
+		b.day.mu.Unlock()
+	}
+	if s := b.whole(Filter{Host: "a"}); s.Report.Transactions != 3*stretch {
+		t.Errorf("%d transactions, want %d", s.Report.Transactions, 3*stretch)
+	}
+	if len(b.day.views) > maxViews || b.day.views[filters[0].filter] != nil {
+		t.Errorf("%d filters are kept", len(b.day.views))
+	}
+}
+
 func TestWritersNeverWait(t *testing.T) {
 	b := newBench(t, filepath.Join(t.TempDir(), "audit.jsonl"))
 	b.day.mu.Lock() // as while a snapshot is made

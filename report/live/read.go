@@ -29,23 +29,30 @@ func (d *Day) readFile(ctx context.Context, path string, v *view) error {
 		case r.Event.Sequence > v.after:
 			return errEnough
 		}
-		if batch = append(batch, r); len(batch) >= stretch {
-			d.addTo(v, batch)
-			batch = batch[:0]
+		batch = append(batch, r)
+		if len(batch) < stretch {
+			return nil
 		}
-		return nil
+		err := d.addTo(v, batch)
+		batch = batch[:0]
+		return err
 	})
-	d.addTo(v, batch)
+	_ = d.addTo(v, batch) // there is nothing to end
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
 }
 
-func (d *Day) addTo(v *view, batch []*audit.Record) {
+// addTo counts records, or ends the reading where nobody wants the view any more.
+func (d *Day) addTo(v *view, batch []*audit.Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.views[v.filter] != v {
+		return errEnough
+	}
 	for _, r := range batch {
 		v.add(r)
 	}
+	return nil
 }

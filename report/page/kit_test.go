@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,15 +22,16 @@ type site struct {
 	t    testing.TB
 	log  *audit.Log
 	path string
-	now  time.Time
+	now  atomic.Int64 // Unix seconds; the log's own goroutines ask too
 	id   int
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	s := &site{t: t, path: filepath.Join(t.TempDir(), "audit.jsonl"), now: noon}
+	s := &site{t: t, path: filepath.Join(t.TempDir(), "audit.jsonl")}
+	s.now.Store(noon.Unix())
 	var err error
-	s.log, err = audit.Open(audit.Options{Path: s.path, Hostname: "proxy-1", Version: "1", Sync: audit.SyncNever, Now: func() time.Time { return s.now }})
+	s.log, err = audit.Open(audit.Options{Path: s.path, Hostname: "proxy-1", Version: "1", Sync: audit.SyncNever, Now: func() time.Time { return time.Unix(s.now.Load(), 0) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +102,10 @@ func (s *site) live() {
 		{"sepm.licence", "licensing.dmas.symantec.com"}, {"agent.pulse", "sp.cwfservice.net"}, {"agent-cloud.storage", "storage.googleapis.com"}}
 	s.policy("0a3f81cdbb51")
 	for hour := range 14 * 24 {
-		s.now = noon.Add(time.Duration(hour) * time.Hour)
+		now := noon.Add(time.Duration(hour) * time.Hour)
+		s.now.Store(now.Unix())
 		busy := 4
-		if h := s.now.Hour(); h > 7 && h < 19 && s.now.Weekday()%6 != 0 {
+		if h := now.Hour(); h > 7 && h < 19 && now.Weekday()%6 != 0 {
 			busy = 18
 		}
 		if hour == 150 {

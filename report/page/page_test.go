@@ -188,6 +188,23 @@ func TestWhatClientsSendIsText(t *testing.T) {
 	}
 }
 
+func TestABrokenTrailIsSaid(t *testing.T) {
+	s := newSite(t)
+	s.live()
+	data, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	if err := os.WriteFile(s.path, bytes.Join(append(lines[:100:100], lines[101:]...), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := written(t, func(w *bytes.Buffer) error { return WriteReport(w, s.report("en"), options("en")) })
+	if !strings.Contains(text, `<dd class="text bad">broken</dd>`) || !strings.Contains(text, "audit.jsonl:101: ") || strings.Contains(text, english.TrailFine) {
+		t.Error("a record is missing from the trail, and the report does not say so")
+	}
+}
+
 func TestManyNamesStaySmall(t *testing.T) {
 	s := newSite(t)
 	for i := range 12_000 {
@@ -237,6 +254,7 @@ func TestContrast(t *testing.T) {
 			check(front, "card", 4.5)
 			check(front, "back", 4.5)
 		}
+		check("card", "link", 4.5) // the button
 		for _, front := range []string{"allowed", "denied", "sent", "received", "warn", "heat3", "heat4"} {
 			check(front, "card", 3)
 		}

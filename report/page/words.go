@@ -26,7 +26,7 @@ type words struct {
 
 	LiveHeading, LiveLead, Updating, Lost, Plain, Ready, NotReady, Today, Reading, Missed             string
 	Mode, ModeEnforce, ModeObserve, Until, Revision, LoadedAt, From, Rejected, RejectedSince, Running string
-	Tunnels, Connections, Throughput, PerSecond                                                       string
+	Tunnels, Connections, Throughput, ThroughTunnels, PerSecond                                       string
 	Policy, AuditTrail, Written, Unwritten, DiskFree, LastSequence, Since                             string
 	Filter, FilterClient, FilterService, FilterHost, Apply, Clear, Filtered                           string
 	Latest, LatestLead, Verdict, OtherLanguage                                                        string

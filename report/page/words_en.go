@@ -37,7 +37,7 @@ var english = words{
 	Mode: "Mode", ModeEnforce: "enforce", ModeObserve: "observe", Until: "until %s", Revision: "Revision", LoadedAt: "In force since", From: "From", Rejected: "Last rejected file",
 	RejectedSince: "The policy file was rejected at %s. The policy before it stays in force until the file is right.", Running: "Running since",
 	Tunnels: "Open tunnels", Connections: "%s connections", Throughput: "Throughput", PerSecond: "%s/s",
-	Policy: "Policy", AuditTrail: "Audit trail", Written: "Records written", Unwritten: "Not written", DiskFree: "Disk free", LastSequence: "Last sequence", Since: "since the start",
+	ThroughTunnels: "through tunnels", Policy: "Policy", AuditTrail: "Audit trail", Written: "Records written", Unwritten: "Not written", DiskFree: "Disk free", LastSequence: "Last sequence", Since: "since the start",
 	Filter: "Filter", FilterClient: "Client (address, network or name)", FilterService: "Service or group", FilterHost: "Host contains", Apply: "Apply", Clear: "Show all", Filtered: "Only what matches the filter.",
 	Latest: "Latest refused or undocumented requests", LatestLead: "Newest first.", Verdict: "Verdict", OtherLanguage: "Español",
 

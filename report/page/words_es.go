@@ -37,7 +37,7 @@ var spanish = words{
 	Mode: "Modo", ModeEnforce: "enforce (aplicar)", ModeObserve: "observe (observar)", Until: "hasta %s", Revision: "Revisión", LoadedAt: "En vigor desde", From: "De", Rejected: "Último archivo rechazado",
 	RejectedSince: "El archivo de política fue rechazado a las %s. La política anterior sigue en vigor hasta que el archivo sea correcto.", Running: "En marcha desde",
 	Tunnels: "Túneles abiertos", Connections: "%s conexiones", Throughput: "Caudal", PerSecond: "%s por s",
-	Policy: "Política", AuditTrail: "Registro de auditoría", Written: "Registros escritos", Unwritten: "No escritos", DiskFree: "Disco libre", LastSequence: "Última secuencia", Since: "desde el arranque",
+	ThroughTunnels: "por los túneles", Policy: "Política", AuditTrail: "Registro de auditoría", Written: "Registros escritos", Unwritten: "No escritos", DiskFree: "Disco libre", LastSequence: "Última secuencia", Since: "desde el arranque",
 	Filter: "Filtrar", FilterClient: "Cliente (dirección, red o nombre)", FilterService: "Servicio o grupo", FilterHost: "El nombre contiene", Apply: "Aplicar", Clear: "Mostrar todo", Filtered: "Solo lo que cumple el filtro.",
 	Latest: "Últimas solicitudes denegadas o no documentadas", LatestLead: "Lo más nuevo primero.", Verdict: "Veredicto", OtherLanguage: "English",
 
