@@ -98,6 +98,9 @@ func (v *view) chart(write func(any) string, layers []layer) *chart {
 		}
 	}
 	c.Marks, c.Ticks = v.marks(), v.ticks()
+	if len(c.Marks) > 0 {
+		c.Keys = append(c.Keys, key{"mark", v.PolicyChange})
+	}
 	return c
 }
 

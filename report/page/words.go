@@ -5,31 +5,31 @@ type words struct {
 	Lang, Thousands, Decimal string
 
 	Heading, ReportLead, Period, To, None, Made, UTC, Footer string
-	InBrief, UsedOf, Nothing, More                           string
+	UsedOf, Nothing, More                                    string
 
 	Requests, Allowed, Denied, Failed, Clients, Received, Sent, Data, Share             string
 	ServicesUsed, OfDocumented, UndocumentedHosts, OfRequests, AllAllowed, TrailIntact  string
 	TrailBroken, TrailMissing, TrailFine, TrailNote, Files, Records, Sequence, Problems string
 
-	Traffic, TrafficLead, TrafficBytes, TrafficDesc, BytesDesc, AsTable, Time, PolicyMark, UpTo string
-	Heat, HeatLead, HeatDesc, Service, Day, Less, MoreKey, PerDay                               string
-	Used, UsedLead, LastSeen, FirstSeen, LocalGroup, SharesWith, Breaks                         string
-	Unused, UnusedLead                                                                          string
-	Undocumented, UndocumentedLead, Host, Why, Suggest, AskedBy, Resembles, Broad, Seen, Ends   string
-	ClassVendor, ClassPKI, ClassPlatform, ClassOther                                            string
-	DeniedHeading, DeniedLead, Reason, Meaning, Hosts                                           string
-	FailedHeading, FailedLead                                                                   string
-	Tenants, TenantsLead, Who                                                                   string
-	ClientsHeading, ClientsLead, Client, UndocumentedShort                                      string
-	Events, EventsLead                                                                          string
-	Trail                                                                                       string
+	Traffic, TrafficLead, TrafficBytes, TrafficDesc, BytesDesc, AsTable, Time, PolicyChange, PolicyMark string
+	Heat, HeatLead, HeatDesc, Service, Day, Less, MoreKey, PerDay                                       string
+	Used, UsedLead, LastSeen, LocalGroup, SharesWith, Breaks                                            string
+	Unused, UnusedLead                                                                                  string
+	Undocumented, UndocumentedLead, Host, Suggest, AskedBy, Resembles, Broad, Ends                      string
+	ClassVendor, ClassPKI, ClassPlatform, ClassOther                                                    string
+	DeniedHeading, DeniedLead, Reason, Hosts                                                            string
+	FailedHeading, FailedLead                                                                           string
+	Tenants, TenantsLead, Who                                                                           string
+	ClientsHeading, ClientsLead, Client, UndocumentedShort                                              string
+	Events, EventsLead                                                                                  string
+	Trail                                                                                               string
 
-	LiveHeading, LiveLead, Updating, Lost, Plain, Ready, NotReady, Today, Reading, Missed             string
+	LiveHeading, LiveLead, Updating, Lost, Plain, Ready, NotReady, Reading, Missed                    string
 	Mode, ModeEnforce, ModeObserve, Until, Revision, LoadedAt, From, Rejected, RejectedSince, Running string
 	Tunnels, Connections, Throughput, ThroughTunnels, PerSecond                                       string
-	Policy, AuditTrail, Written, Unwritten, DiskFree, LastSequence, Since                             string
+	Policy, Written, Unwritten, DiskFree, LastSequence, Since                                         string
 	Filter, FilterClient, FilterService, FilterHost, Apply, Clear, Filtered                           string
-	Latest, LatestLead, Verdict, OtherLanguage                                                        string
+	Latest, LatestLead, OtherLanguage                                                                 string
 
 	Reasons map[string]string // what each reason code means
 	Kinds   map[string]string // what each lifecycle event is
