@@ -19,15 +19,15 @@ func (b *batch) settle(err error) {
 	}
 }
 
-// join adds a record just written to the batch of the next fsync; nil unless SyncAlways. mu is held.
-func (l *Log) join() *batch {
+// join adds records just written to the batch of the next fsync; nil unless SyncAlways. mu is held.
+func (l *Log) join(records int) *batch {
 	if l.opts.Sync != SyncAlways || l.toStdout() {
 		return nil
 	}
 	if l.batch == nil {
 		l.batch = new(batch)
 	}
-	l.batch.records++
+	l.batch.records += int64(records)
 	return l.batch
 }
 

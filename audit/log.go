@@ -66,7 +66,8 @@ type Log struct {
 	place  int       // inPlace, astray or given
 
 	encoder    *encoder
-	line       []byte // reused
+	lines      []byte // reused, as joined is
+	joined     []byte
 	records    map[string]int64
 	errors     int64
 	unrecorded int64
@@ -137,14 +138,15 @@ func checkPlace(path string) error {
 	return nil
 }
 
-// Write appends r to the trail and fills in what Record says. It returns nil only once the whole
-// line has been handed to the kernel, with SyncAlways: once it is on the disk. After an error
-// nothing of r is in the trail; the next Write tries again, and when it succeeds an audit_resumed
-// record tells how many records are missing. r must not be used by others meanwhile.
-func (l *Log) Write(r *Record) error {
+// Write appends records to the trail, one after the other and nothing between them, and fills in what
+// Record says. It returns nil only once all their lines have been handed to the kernel, with
+// SyncAlways: once they are on the disk. After an error nothing of any of them is in the trail; the
+// next Write tries again, and when it succeeds an audit_resumed record tells how many records are
+// missing. They must not be used by others meanwhile.
+func (l *Log) Write(records ...*Record) error {
 	l.tend()
 	l.mu.Lock()
-	b, err := l.append(r)
+	b, err := l.append(records)
 	l.mu.Unlock()
 	if err == nil && b != nil {
 		err = l.commit(b)
@@ -171,21 +173,25 @@ func (l *Log) Ready() error {
 }
 
 // append gives the batch to wait for, nil if there is nothing to wait for. mu is held.
-func (l *Log) append(r *Record) (*batch, error) {
-	if l.closed || l.stopped && r.Sepproxy.Lifecycle == LifecycleAuditDeleted {
+func (l *Log) append(records []*Record) (*batch, error) {
+	is := func(what string) bool { return records[len(records)-1].Sepproxy.Lifecycle == what }
+	if len(records) == 0 {
+		return nil, nil
+	}
+	if l.closed || l.stopped && is(LifecycleAuditDeleted) {
 		return nil, ErrClosed
 	}
 	err := l.prepare()
 	if err == nil {
-		err = l.put(r)
+		err = l.put(records...)
 	}
 	if err != nil {
-		l.errors++
-		l.unrecorded++
+		l.errors += int64(len(records))
+		l.unrecorded += int64(len(records))
 		return nil, err
 	}
-	l.stopped = r.Sepproxy.Lifecycle == LifecycleStop
-	return l.join(), nil
+	l.stopped = is(LifecycleStop)
+	return l.join(len(records)), nil
 }
 
 // prepare makes the file fit for a record: open, without remains of a failed write, and beginning
@@ -218,39 +224,55 @@ func (l *Log) previous() *Previous {
 	return &Previous{File: l.before, Sequence: l.tip.sequence, Chain: l.tip.chain.String()}
 }
 
-// put encodes, chains and writes one record; tip moves only if all of it was written. mu is held.
-func (l *Log) put(r *Record) error {
-	l.complete(r, l.tip.sequence+1)
-	object, err := l.encoder.encode(r)
-	if err != nil {
-		return err
+// put encodes, chains and writes records; tip moves only if all of them were written. mu is held.
+func (l *Log) put(records ...*Record) error {
+	tip := l.tip
+	l.lines = l.lines[:0]
+	for _, r := range records {
+		chain, err := l.line(r, tip)
+		if err != nil {
+			return err
+		}
+		tip.sequence, tip.chain = r.Event.Sequence, chain
 	}
-	defer object.Free()
-	body := object.Bytes()[:object.Len()-1]
-	l.line = append(append(l.line[:0], l.tip.chain[:]...), body...)
-	chain := seal(l.line)
-	l.line = appendSeal(l.line, chain)
-	line := l.line[len(chain):]
-	if len(line) > MaxLine {
-		return fmt.Errorf("the record is longer than %d bytes", MaxLine)
-	}
-	if err := l.hand(line); err != nil {
+	if err := l.hand(l.lines); err != nil {
 		return err
 	}
 	if l.tip.size == 0 {
-		l.origin, l.born = l.tip, r.Time
+		l.origin, l.born = l.tip, records[0].Time
 	}
-	l.tip.size += int64(len(line))
-	l.tip.sequence, l.tip.chain = r.Event.Sequence, chain
-	r.Chain = chain.String()
-	l.records[r.Event.Action]++
+	tip.size += int64(len(l.lines))
+	l.tip = tip
+	for _, r := range records {
+		l.records[r.Event.Action]++
+	}
 	return nil
 }
 
-// hand gives the line to the kernel in one call. mu is held.
-func (l *Log) hand(line []byte) error {
-	n, err := l.file.Write(line)
-	if err == nil && n < len(line) {
+// line adds the line of the record that follows after, and gives its chain. mu is held.
+func (l *Log) line(r *Record, after position) (chain link, err error) {
+	l.complete(r, after.sequence+1)
+	object, err := l.encoder.encode(r)
+	if err != nil {
+		return chain, err
+	}
+	defer object.Free()
+	body := object.Bytes()[:object.Len()-1]
+	l.joined = append(append(l.joined[:0], after.chain[:]...), body...)
+	chain = seal(l.joined)
+	begin := len(l.lines)
+	l.lines = appendSeal(append(l.lines, body...), chain)
+	if len(l.lines)-begin > MaxLine {
+		return chain, fmt.Errorf("the record is longer than %d bytes", MaxLine)
+	}
+	r.Chain = chain.String()
+	return chain, nil
+}
+
+// hand gives lines to the kernel in one call. mu is held.
+func (l *Log) hand(lines []byte) error {
+	n, err := l.file.Write(lines)
+	if err == nil && n < len(lines) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {

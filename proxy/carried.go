@@ -55,7 +55,7 @@ func (t *transaction) carry(client, origin net.Conn, early []byte) {
 		Early: early,
 		Idle:  s.cfg.Timeouts.Idle,
 		Moved: s.cfg.Metrics.TunnelBytes,
-		Done:  k.ended,
+		Done:  func(r tunnel.Result) { s.endings.add(k, r) },
 	})
 	k.mu.Unlock()
 	t.leaveTo(k)
@@ -100,17 +100,4 @@ var tunnelFailures = map[tunnel.Cause]policy.Reason{
 	tunnel.ClientReset:   failClientReset,
 	tunnel.UpstreamReset: failUpstreamReset,
 	tunnel.Idle:          failIdle,
-}
-
-// ended records the outcome.
-func (k *carried) ended(r tunnel.Result) {
-	k.mu.Lock()
-	failure := k.why
-	k.mu.Unlock()
-	if failure == "" {
-		failure = tunnelFailures[r.Cause]
-	}
-	k.server.conns.leave(k.remote.Addr())
-	k.transaction().recordOutcome(result{failure: failure, sent: r.Sent, received: r.Received})
-	k.server.active.removeCarried(k)
 }

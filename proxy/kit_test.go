@@ -35,14 +35,16 @@ type trail struct {
 	broken  error
 }
 
-func (tr *trail) write(r *audit.Record) error {
+func (tr *trail) write(records ...*audit.Record) error {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if tr.broken != nil {
 		return tr.broken
 	}
-	copied := *r
-	tr.records = append(tr.records, &copied)
+	for _, r := range records {
+		copied := *r
+		tr.records = append(tr.records, &copied)
+	}
 	close(tr.changed)
 	tr.changed = make(chan struct{})
 	return nil
@@ -149,7 +151,9 @@ func allowing(urls ...string) string {
 
 func listenLocal(t testing.TB) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

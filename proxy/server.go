@@ -29,11 +29,12 @@ import (
 type Config struct {
 	// Policy gives the policy in force. Nil, or a nil policy, denies everything.
 	Policy func() *policy.Policy
-	// Record writes a record and returns once it was handed to the kernel. Nil refuses everything.
-	Record func(*audit.Record) error
+	// Record writes records, all or none, and returns once they were handed to the kernel. Nil refuses
+	// everything.
+	Record func(...*audit.Record) error
 	// PassUnrecorded is on_error: allow. What cannot be recorded passes all the same.
 	PassUnrecorded bool
-	Upstream       upstream.Config // its Timeout and KeepAlive are set from Timeouts
+	Upstream       upstream.Config // its Timeout and Connect are set by New
 	SNI            SNIMode
 	Timeouts       Timeouts
 	Limits         Limits
@@ -76,6 +77,7 @@ type Server struct {
 	draining atomic.Bool
 	accepts  listeners
 	tunnels  *tunnel.Engine
+	endings  endings
 	plain    *http.Server
 	handover *handover
 	forward  http.Handler
@@ -86,11 +88,12 @@ type Server struct {
 // New makes a Server that does not listen yet.
 func New(cfg Config) *Server {
 	cfg = cfg.withSafeDefaults()
-	s := &Server{cfg: cfg, handover: newHandover(), tunnels: tunnel.NewEngine()}
+	s := &Server{cfg: cfg, handover: newHandover(), tunnels: tunnel.NewEngine(cfg.Timeouts.KeepAlive)}
 	s.conns.init(cfg.Limits)
 	s.active.init()
+	s.endings.init()
 	s.rate = rateLimit{limit: cfg.Limits.RequestsPerClient, record: s.recordFlood}
-	cfg.Upstream.Timeout, cfg.Upstream.KeepAlive = cfg.Timeouts.Connect, cfg.Timeouts.KeepAlive
+	cfg.Upstream.Timeout, cfg.Upstream.Connect = cfg.Timeouts.Connect, s.tunnels.Dial
 	s.upstream = upstream.New(cfg.Upstream)
 	s.trips = s.newTransport()
 	s.forward = s.newForwarder()
@@ -105,6 +108,7 @@ func New(cfg Config) *Server {
 		},
 	}
 	go func() { _ = s.plain.Serve(s.handover) }() // ends with the handover, and has no error to tell
+	go s.recordEndings()
 	return s
 }
 
@@ -117,7 +121,7 @@ func (cfg Config) withSafeDefaults() Config {
 	}
 	if cfg.Record == nil {
 		cfg.PassUnrecorded = false
-		cfg.Record = func(*audit.Record) error { return errors.New("there is no audit trail") }
+		cfg.Record = func(...*audit.Record) error { return errors.New("there is no audit trail") }
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
@@ -155,6 +159,10 @@ func (s *Server) Drain() {
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	s.Refuse(l.Addr())
+	l, err := s.tunnels.Listener(l)
+	if err != nil {
+		return err
+	}
 	if !s.accepts.add(l) {
 		return nil
 	}
@@ -182,10 +190,6 @@ func (s *Server) accept(conn net.Conn) {
 	if !s.conns.add(c) {
 		_ = conn.Close() // beyond what can be refused politely
 		return
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
-			Enable: s.cfg.Timeouts.KeepAlive > 0, Idle: s.cfg.Timeouts.KeepAlive, Interval: s.cfg.Timeouts.KeepAlive})
 	}
 	go s.serve(c)
 }
@@ -257,6 +261,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	_ = s.plain.Close()
 	s.conns.closeAll()
 	s.tunnels.Close()
+	s.endings.close()
 	s.trips.CloseIdleConnections()
 	s.rate.flush() // what was refused to the last
 	return left

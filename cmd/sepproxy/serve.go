@@ -141,15 +141,18 @@ func (in *instance) countBytes(sent, received int) {
 
 func (in *instance) countDial(d time.Duration) { in.metrics.UpstreamDial(d) }
 
-// record writes to the trail and counts. Nobody may change r afterwards: the live page looks at it later.
-func (in *instance) record(r *audit.Record) error {
-	if err := in.trail.Write(r); err != nil {
+// record writes to the trail and counts. Nobody may change the records afterwards: the live page looks at
+// them later.
+func (in *instance) record(records ...*audit.Record) error {
+	if err := in.trail.Write(records...); err != nil {
 		in.metrics.AuditError()
 		return err
 	}
-	in.metrics.AuditRecord(r.Event.Action)
-	if in.config.Admin.Address != "" {
-		in.status.day.Add(r)
+	for _, r := range records {
+		in.metrics.AuditRecord(r.Event.Action)
+		if in.config.Admin.Address != "" {
+			in.status.day.Add(r)
+		}
 	}
 	return nil
 }
@@ -163,8 +166,10 @@ type sockets struct {
 }
 
 func listen(c *config) (s sockets, err error) {
+	var clients net.ListenConfig
+	clients.SetMultipathTCP(false) // it costs every connection, and agents do not use it
 	for _, l := range c.Listen {
-		ln, err := net.Listen("tcp", l.Address)
+		ln, err := clients.Listen(context.Background(), "tcp", l.Address)
 		if err != nil {
 			return s, errors.Join(fmt.Errorf("listening for clients: %w", err), s.close())
 		}

@@ -2,13 +2,27 @@
 
 package tunnel
 
-import "net"
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+)
 
 // An Engine carries tunnels. Make it with NewEngine.
-type Engine struct{}
+type Engine struct{ keepAlive time.Duration }
 
-// NewEngine gives an engine. It is to be closed after its last tunnel has ended.
-func NewEngine() *Engine { return &Engine{} }
+// NewEngine gives an engine whose connections send a TCP keep-alive probe after each keepAlive without a
+// byte; 0: never. It is to be closed after its last tunnel has ended.
+func NewEngine(keepAlive time.Duration) *Engine { return &Engine{keepAlive} }
+
+// Listener gives l back, here.
+func (*Engine) Listener(l net.Listener) (net.Listener, error) { return l, nil }
+
+// Dial connects to an address, from source if that is valid. The caller closes the connection.
+func (e *Engine) Dial(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	return dialer(e.keepAlive, source).DialContext(ctx, "tcp", to.String())
+}
 
 // Start joins client and origin and returns at once. The tunnel owns both from here on and closes
 // them.

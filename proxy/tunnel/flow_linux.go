@@ -13,6 +13,7 @@ type flow struct {
 	moved   int64 // bytes handed to the receiving side
 	held    *held // nil unless it is stuck
 	ended   bool  // the sender's end was passed on
+	sunk    bool  // the receiver wants nothing more: what comes is dropped
 	spliced bool  // promoted: bytes go through a pipe and not through this process
 	streak  uint8 // reads in a row that speak for the other way of carrying
 }
@@ -39,7 +40,7 @@ func (f *flow) isReading() bool { return f.held == nil && !f.ended }
 // drop gives up what is held.
 func (f *flow) drop(l *loop) {
 	if f.held != nil && f.held.pipe != nil {
-		l.pipes.discard(f.held.pipe)
+		l.pipes.take(f.held.pipe)
 	}
 	f.held = nil
 }
@@ -68,16 +69,19 @@ func (j *joint) flush(from side) bool {
 		return !j.over
 	}
 	h := f.held
-	if h.pipe != nil {
-		if !j.drain(from, h.pipe) {
-			return false
-		}
-		j.loop.pipes.give(h.pipe)
-	} else if h.rest = j.write(from, h.rest); len(h.rest) > 0 || j.over {
+	f.held = nil
+	switch {
+	case h.pipe == nil:
+		h.rest = j.write(from, h.rest)
+	case j.drain(from, h.pipe):
+		j.loop.pipes.take(h.pipe)
+		h.pipe = nil
+	}
+	if h.pipe != nil || len(h.rest) > 0 {
+		f.held = h
 		return false
 	}
-	f.held = nil
-	return true
+	return !j.over
 }
 
 // copy moves one piece through the loop's buffer. True means that there may be more.
@@ -93,7 +97,7 @@ func (j *joint) copy(from side) bool {
 		f.streak = 0
 		return false
 	}
-	if f.streak++; f.streak >= promoteAfter {
+	if f.streak++; f.streak >= promoteAfter && !f.sunk {
 		f.spliced, f.streak = true, 0
 	}
 	return true
@@ -105,7 +109,9 @@ func (j *joint) noneRead(from side, err error) {
 	case unix.EAGAIN:
 	case nil:
 		j.flows[from].ended = true
-		_ = unix.Shutdown(int(j.sides[from.other()].fd), unix.SHUT_WR) // fails only where the peer is gone
+		if !j.flows[from.other()].ended { // or closing says it
+			_ = unix.Shutdown(int(j.sides[from.other()].fd), unix.SHUT_WR) // fails only where the peer is gone
+		}
 	default:
 		j.stop(from.failed())
 	}
@@ -120,16 +126,31 @@ func (j *joint) send(from side, piece []byte) {
 
 // write gives what the other side did not take.
 func (j *joint) write(from side, p []byte) (rest []byte) {
+	if j.flows[from].sunk {
+		return nil
+	}
 	n, err := again(func() (int, error) { return unix.Write(int(j.sides[from.other()].fd), p) })
 	switch {
 	case err == unix.EAGAIN:
 		return p
 	case err != nil:
-		j.stop(from.other().failed())
+		j.refused(from)
 		return nil
 	}
 	j.count(from, n)
 	return p[n:]
+}
+
+// refused is told that the receiver of what from sends takes no more. That is a failure, unless it is a
+// server that has said its last byte: whatever a client adds then, a TLS alert most often, is answered
+// with a reset and missed by nobody.
+func (j *joint) refused(from side) {
+	if to := from.other(); to != originSide || !j.flows[originSide].ended {
+		j.stop(to.failed())
+		return
+	}
+	j.flows[from].sunk = true
+	j.flows[from].demote()
 }
 
 // count takes note of bytes that were handed to the other side.

@@ -34,9 +34,9 @@ type joint struct {
 	moved func(sent, received int)
 	done  func(Result)
 	last  atomic.Int64 // when the last byte moved, on the loop's clock
-	place place
+	place place        // nowhere while it has none
 
-	mu    sync.Mutex // held while events are handled: Abort waits for that, and nothing waits for Done
+	mu    sync.Mutex // held while events are handled: Abort waits for that
 	over  bool       // both descriptors are closed
 	sides [2]end
 	flows [2]flow // by the side where they begin
@@ -59,7 +59,7 @@ func (j *joint) Abort() {
 // gone are the events that come unasked, and again and again.
 const gone = unix.EPOLLERR | unix.EPOLLHUP
 
-// handle does what an event on one side allows.
+// handle implements handler: it does what an event on one side allows.
 func (j *joint) handle(s side, events uint32) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -121,18 +121,19 @@ func (j *joint) watch(s side, op int, events uint16) {
 	if j.over {
 		return
 	}
-	j.sides[s].watched = events
-	if err := j.loop.control(j, s, op, uint32(events)); err != nil {
+	e := &j.sides[s]
+	e.watched = events
+	if err := j.loop.control(j.place, s, int(e.fd), op, uint32(events)); err != nil {
 		j.stop(s.failed())
 	}
 }
 
-// isLate is for the sweep, which holds the loop's lock and not the tunnel's.
+// isLate implements handler. The sweep holds the loop's lock and not the tunnel's.
 func (j *joint) isLate(now int64) bool {
 	return j.idle > 0 && time.Duration(now-j.last.Load()) >= j.idle
 }
 
-// expire ends the tunnel unless a byte came in the meantime.
+// expire implements handler: the tunnel ends unless a byte came in the meantime.
 func (j *joint) expire(now int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -140,6 +141,9 @@ func (j *joint) expire(now int64) {
 		j.stop(Idle)
 	}
 }
+
+// end implements handler.
+func (j *joint) end() { j.Abort() }
 
 // stop ends the tunnel, unless it has, with a reset of both sides.
 func (j *joint) stop(c Cause) {
@@ -156,20 +160,12 @@ func (j *joint) stop(c Cause) {
 // finish closes both sides and tells how it went.
 func (j *joint) finish(c Cause) {
 	j.over = true
-	j.loop.remove(j)
-	j.closeDescriptors()
+	j.loop.release(j.place)
+	for _, e := range j.sides {
+		_ = unix.Close(int(e.fd)) // the socket's only one: that also takes it out of the epoll set
+	}
 	for i := range j.flows {
 		j.flows[i].drop(j.loop)
 	}
-	go j.done(Result{Cause: c, Sent: j.flows[clientSide].moved, Received: j.flows[originSide].moved})
-}
-
-// closeDescriptors closes those that there are. If they are the sockets' only ones, that also takes
-// them out of the epoll set.
-func (j *joint) closeDescriptors() {
-	for _, e := range j.sides {
-		if e.fd >= 0 {
-			_ = unix.Close(int(e.fd))
-		}
-	}
+	j.done(Result{Cause: c, Sent: j.flows[clientSide].moved, Received: j.flows[originSide].moved})
 }

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -10,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A loop is one goroutine that waits for the descriptors of many tunnels, and the places where
-// those tunnels are found. Its epoll descriptor is registered in the runtime's own poller, so that
+// A loop is one goroutine that waits for many descriptors, and the places where whoever they belong to
+// is found. Its epoll descriptor is registered in the runtime's own poller, so that
 // waiting costs no thread.
 //
-// A joint's lock may be held when the loop's is taken, never the other way round.
+// A handler's lock may be held when the loop's is taken, never the other way round.
 type loop struct {
 	epoll   *os.File
 	fd      int // of epoll
@@ -38,23 +39,34 @@ type loop struct {
 	pipes  rack
 }
 
-// A place is where a tunnel is found, and what an event brings back. The generation tells apart who
+// A handler is what a loop waits for: a joint, or a Conn that no tunnel has yet.
+type handler interface {
+	handle(s side, events uint32)
+	isLate(now int64) bool // it was idle for longer than it may be
+	expire(now int64)      // end, if it is late still
+	end()                  // the loop ends
+}
+
+// A place is where a handler is found, and what an event brings back. The generation tells apart who
 // had the slot one after the other: an event that was on its way while a tunnel ended never meets the
 // next one.
 type place struct{ slot, generation int32 }
 
-// A slot holds a tunnel, or is free.
+// nowhere is no place.
+var nowhere = place{slot: -1}
+
+// A slot holds a handler, or is free.
 type slot struct {
-	joint      *joint
+	handler    handler
 	generation int32
 	next       int32 // of a free slot: the next free one, -1: none
 }
 
 // A readiness is what one event says.
 type readiness struct {
-	joint  *joint
-	side   side
-	events uint32
+	handler handler
+	side    side
+	events  uint32
 }
 
 func newLoop() (*loop, error) {
@@ -88,8 +100,8 @@ func (l *loop) run() {
 	for l.wait.Read(poll) == nil {
 		l.find()
 		for i, r := range l.ready {
-			r.joint.handle(r.side, r.events)
-			l.ready[i].joint = nil
+			r.handler.handle(r.side, r.events)
+			l.ready[i].handler = nil
 		}
 	}
 }
@@ -101,74 +113,52 @@ func (l *loop) poll(fd uintptr) bool {
 	return n > 0 || err != nil // an interrupted call is made again
 }
 
-// find gives the tunnels that the events are for. An event for one that is gone is dropped.
+// find gives the handlers that the events are for. An event for one that is gone is dropped.
 func (l *loop) find() {
 	l.ready = l.ready[:0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, ev := range l.events[:l.n] {
-		if s := l.slots[ev.Fd>>1]; s.joint != nil && s.generation == ev.Pad {
-			l.ready = append(l.ready, readiness{s.joint, side(ev.Fd & 1), ev.Events})
+		if s := l.slots[ev.Fd>>1]; s.handler != nil && s.generation == ev.Pad {
+			l.ready = append(l.ready, readiness{s.handler, side(ev.Fd & 1), ev.Events})
 		}
 	}
 }
 
-// add gives j a place and begins to watch both its sides.
-func (l *loop) add(j *joint) error {
+// enter gives h a place. It fails once the loop is closed.
+func (l *loop) enter(h handler) (place, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return os.ErrClosed
+		return nowhere, net.ErrClosed
 	}
-	j.place = l.take(j)
-	j.last.Store(l.now())
-	for s := range j.sides {
-		if err := l.control(j, side(s), unix.EPOLL_CTL_ADD, unix.EPOLLIN); err != nil {
-			// The connection holds what its duplicate registered: closing that is not enough.
-			_ = l.control(j, clientSide, unix.EPOLL_CTL_DEL, 0)
-			l.release(j.place.slot)
-			return err
-		}
-		j.sides[s].watched = unix.EPOLLIN
-	}
-	if p := sweepPeriod(j.idle); l.period == 0 || p < l.period {
-		l.period = p
-		l.timer.Reset(p)
-	}
-	return nil
-}
-
-// control tells the kernel which events of one side to wait for.
-func (l *loop) control(j *joint, s side, op int, events uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: j.place.slot<<1 | int32(s), Pad: j.place.generation}
-	return unix.EpollCtl(l.fd, op, int(j.sides[s].fd), &ev)
-}
-
-// take gives j a free slot.
-func (l *loop) take(j *joint) place {
 	l.open++
 	if l.free < 0 {
-		l.slots = append(l.slots, slot{joint: j})
-		return place{slot: int32(len(l.slots) - 1)}
+		l.slots = append(l.slots, slot{handler: h})
+		return place{slot: int32(len(l.slots) - 1)}, nil
 	}
 	i := l.free
 	s := &l.slots[i]
-	l.free, s.joint = s.next, j
-	return place{i, s.generation}
+	l.free, s.handler = s.next, h
+	return place{i, s.generation}, nil
 }
 
-func (l *loop) release(i int32) {
-	s := &l.slots[i]
-	*s = slot{generation: s.generation + 1, next: l.free}
-	l.free = i
+// release gives up a place.
+func (l *loop) release(p place) {
+	if p == nowhere {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slots[p.slot] = slot{generation: p.generation + 1, next: l.free}
+	l.free = p.slot
 	l.open--
 }
 
-// remove gives up the place of a tunnel that ended.
-func (l *loop) remove(j *joint) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.release(j.place.slot)
+// control tells the kernel which events of a descriptor to wait for, and where they go.
+func (l *loop) control(p place, s side, fd, op int, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: p.slot<<1 | int32(s), Pad: p.generation}
+	return unix.EpollCtl(l.fd, op, fd, &ev)
 }
 
 // Bounds of the time between two sweeps.
@@ -185,15 +175,25 @@ func sweepPeriod(idle time.Duration) time.Duration {
 	return min(max(idle/8, shortestSweep), longestSweep)
 }
 
+// sweepFor has the sweep run often enough for a tunnel that may be idle for so long.
+func (l *loop) sweepFor(idle time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := sweepPeriod(idle); !l.closed && (l.period == 0 || p < l.period) {
+		l.period = p
+		l.timer.Reset(p)
+	}
+}
+
 // sweep ends what was idle for too long, and closes pipes that nobody needed since the last sweep.
 // One timer serves all tunnels; it stops where there are none.
 func (l *loop) sweep() {
 	now := l.now()
-	var late []*joint
+	var late []handler
 	l.mu.Lock()
 	for _, s := range l.slots {
-		if s.joint != nil && s.joint.isLate(now) {
-			late = append(late, s.joint)
+		if s.handler != nil && s.handler.isLate(now) {
+			late = append(late, s.handler)
 		}
 	}
 	if spare := l.pipes.trim(); l.closed || l.open == 0 && spare == 0 {
@@ -202,8 +202,8 @@ func (l *loop) sweep() {
 		l.timer.Reset(l.period)
 	}
 	l.mu.Unlock()
-	for _, j := range late {
-		j.expire(now)
+	for _, h := range late {
+		h.expire(now)
 	}
 }
 
@@ -212,15 +212,15 @@ func (l *loop) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.timer.Stop()
-	var open []*joint
+	var open []handler
 	for _, s := range l.slots {
-		if s.joint != nil {
-			open = append(open, s.joint)
+		if s.handler != nil {
+			open = append(open, s.handler)
 		}
 	}
 	l.mu.Unlock()
-	for _, j := range open {
-		j.Abort()
+	for _, h := range open {
+		h.end()
 	}
 	l.epoll.Close()
 	<-l.stopped

@@ -57,21 +57,14 @@ func (r *rack) borrow() *pipe {
 	return p
 }
 
-// give takes an empty pipe back.
-func (r *rack) give(p *pipe) {
+// take takes a pipe back. One that is not empty is closed with what is in it.
+func (r *rack) take(p *pipe) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.spare) < sparePipes {
+	if p.n == 0 && len(r.spare) < sparePipes {
 		r.spare = append(r.spare, p)
 		return
 	}
-	r.shut(p)
-}
-
-// discard closes a pipe with what is in it.
-func (r *rack) discard(p *pipe) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.shut(p)
 }
 
@@ -138,26 +131,22 @@ func (j *joint) splice(from side) bool {
 	})
 	switch {
 	case err == unix.EINVAL: // not this kind of socket
-		l.pipes.give(p)
+		l.pipes.take(p)
 		f.demote()
 		return true
 	case n <= 0 || err != nil:
-		l.pipes.give(p)
+		l.pipes.take(p)
 		j.noneRead(from, err)
 		return false
 	}
 	p.n = int(n)
 	f.judge(p.n)
-	switch {
-	case j.drain(from, p):
-		l.pipes.give(p)
-		return p.size == int(n)
-	case j.over:
-		l.pipes.discard(p)
-	default:
+	if !j.drain(from, p) {
 		f.held = &held{pipe: p}
+		return false
 	}
-	return false
+	l.pipes.take(p)
+	return p.size == int(n)
 }
 
 // judge demotes a flow that moves little at a time.
@@ -173,7 +162,7 @@ func (f *flow) judge(n int) {
 
 func (f *flow) demote() { f.spliced, f.streak = false, 0 }
 
-// drain empties p into the other side. False means that something is left in it.
+// drain empties p into the other side. False means that something is left in it that may still go.
 func (j *joint) drain(from side, p *pipe) bool {
 	to := from.other()
 	for p.n > 0 {
@@ -184,8 +173,8 @@ func (j *joint) drain(from side, p *pipe) bool {
 		case err == unix.EAGAIN:
 			return false
 		case err != nil || n <= 0:
-			j.stop(to.failed())
-			return false
+			j.refused(from)
+			return true
 		}
 		p.n -= int(n)
 		j.count(from, int(n))

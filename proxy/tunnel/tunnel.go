@@ -5,9 +5,10 @@
 // on as a reset; a tunnel in which nothing moves for too long, or that is aborted, ends at once.
 //
 // There are two ways to do that, and one set of tests for both. On Linux an Engine waits for
-// thousands of TCP connections in a few goroutines (engine_linux.go, loop_linux.go, joint_linux.go,
-// flow_linux.go, pipe_linux.go). Everywhere else, and for connections that are more than a socket,
-// two goroutines copy (twin.go, reader.go).
+// thousands of TCP connections in a few goroutines (engine_linux.go, loop_linux.go): it accepts and
+// dials them (open_linux.go, conn_linux.go) and joins them to tunnels (joint_linux.go, flow_linux.go,
+// pipe_linux.go). Everywhere else, and for connections that are more than a socket, two goroutines
+// copy (twin.go, reader.go).
 package tunnel
 
 import "time"
@@ -41,8 +42,8 @@ type Options struct {
 	// Moved, if not nil, is called with the bytes of each piece that moved. It must neither block nor
 	// abort the tunnel.
 	Moved func(sent, received int)
-	// Done is called exactly once, from a goroutine that it may block, after both connections are
-	// closed. It must not be nil.
+	// Done is called exactly once, after both connections are closed. It must neither block, as other
+	// tunnels wait for it, nor call the tunnel. It must not be nil.
 	Done func(Result)
 }
 

@@ -62,7 +62,7 @@ type carrier func(client, origin *net.TCPConn, o Options) Tunnel
 
 // carriers are the ways to carry a tunnel: the engine, and the twin with and without a descriptor.
 func carriers(t testing.TB) map[string]carrier {
-	e := NewEngine()
+	e := NewEngine(time.Minute)
 	t.Cleanup(e.Close)
 	return map[string]carrier{
 		"engine": func(client, origin *net.TCPConn, o Options) Tunnel { return e.Start(client, origin, o) },

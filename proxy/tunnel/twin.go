@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ type twin struct {
 	idle           *time.Timer
 
 	mu    sync.Mutex
+	said  bool // the origin has ended its direction
 	over  bool // no byte passes any more: cause is final
 	cause Cause
 }
@@ -88,7 +90,7 @@ func (t *twin) copy(dst, src net.Conn, early []byte, count func(int), dstFailed,
 		r.release()
 		switch {
 		case errors.Is(err, io.EOF):
-			t.passEnd(dst)
+			t.passEnd(dst, src == t.origin)
 			return
 		case err != nil:
 			t.stop(srcFailed)
@@ -98,9 +100,10 @@ func (t *twin) copy(dst, src net.Conn, early []byte, count func(int), dstFailed,
 }
 
 // passEnd tells the peer that nothing more comes, unless the tunnel was ended with a reset.
-func (t *twin) passEnd(dst net.Conn) {
+func (t *twin) passEnd(dst net.Conn, said bool) {
 	t.mu.Lock()
 	over := t.over
+	t.said = t.said || said
 	t.mu.Unlock()
 	if !over {
 		closeWrite(dst)
@@ -112,11 +115,19 @@ func (t *twin) write(dst net.Conn, p []byte, count func(int), failed Cause) bool
 	if n > 0 {
 		count(n)
 	}
-	if err != nil {
+	if err != nil && !t.isSunk(dst) {
 		t.stop(failed)
 		return false
 	}
 	return true
+}
+
+// isSunk tells that what the client still sends, and the server takes no more, is missed by nobody: the
+// server had said its last byte.
+func (t *twin) isSunk(dst net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return dst == t.origin && t.said && !t.over
 }
 
 // stop makes c the cause, unless there is one, and for all but Ended closes both sides so that the
@@ -174,4 +185,16 @@ func closeWrite(c net.Conn) {
 	if w, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = w.CloseWrite() // fails only where the peer is gone, which the other copy finds
 	}
+}
+
+// dialer is package net's, for systems where sockets are not the engine's.
+func dialer(keepAlive time.Duration, source netip.Addr) *net.Dialer {
+	d := &net.Dialer{KeepAlive: keepAlive}
+	if keepAlive == 0 {
+		d.KeepAlive = -1
+	}
+	if source.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	}
+	return d
 }

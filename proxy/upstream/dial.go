@@ -111,37 +111,22 @@ func telling(failures []error) []error {
 }
 
 // dialOne dials one address, from the source address whose turn it is; from the next one where that has
-// no port left.
-func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: u.cfg.KeepAlive, Control: u.lock}
-	if u.cfg.KeepAlive == 0 {
-		d.KeepAlive = -1
+// no port left. It holds the address rule a second time: whatever went wrong on the way here, a forbidden
+// address is not connected to.
+func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (conn net.Conn, err error) {
+	if !u.isNamed(to) && !u.mayDial(to) {
+		return nil, ErrForbidden
 	}
 	sources := u.turns.next(to.Addr())
 	if len(sources) == 0 {
-		return d.DialContext(ctx, "tcp", to.String())
+		return u.cfg.Connect(ctx, netip.Addr{}, to)
 	}
-	var err error
 	for _, source := range sources {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
-		var conn net.Conn
-		if conn, err = d.DialContext(ctx, "tcp", to.String()); err == nil || !errors.Is(err, syscall.EADDRNOTAVAIL) {
-			return conn, err
+		if conn, err = u.cfg.Connect(ctx, source, to); err == nil || !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			break
 		}
 	}
-	return nil, err
-}
-
-// lock is asked just before a socket connects, and holds the address rule a second time: whatever
-// went wrong on the way here, a forbidden address is not connected to.
-func (u *Upstream) lock(_, address string, c syscall.RawConn) error {
-	if to, err := netip.ParseAddrPort(address); err != nil || !u.isNamed(to) && !u.mayDial(to) {
-		return ErrForbidden
-	}
-	if len(u.cfg.Bind) == 0 {
-		return nil
-	}
-	return bindLate(c)
+	return conn, err
 }
 
 // turns hands out source addresses of one family in turn.

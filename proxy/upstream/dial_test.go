@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-var onLoopback = Config{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+var onLoopback = Config{Connect: sockets.Dial, AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
 // listening gives the address of a listener that accepts and says nothing.
 func listening(t testing.TB) netip.AddrPort {
@@ -202,7 +202,7 @@ func TestSourceAddressesBringTheirPorts(t *testing.T) {
 	}
 	defer l.Close()
 	to := l.Addr().(*net.TCPAddr).AddrPort()
-	u := New(Config{AllowCIDRs: onLoopback.AllowCIDRs, Bind: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}})
+	u := New(Config{Connect: sockets.Dial, AllowCIDRs: onLoopback.AllowCIDRs, Bind: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}})
 	used := map[string]int{}
 	for {
 		conn, err := u.Dial(context.Background(), []netip.AddrPort{to})

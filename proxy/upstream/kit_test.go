@@ -15,9 +15,14 @@ import (
 
 	"github.com/miekg/dns"
 	"go.uber.org/goleak"
+
+	"github.com/sepproxy/sepproxy/proxy/tunnel"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sockets are what everything here connects with.
+var sockets = tunnel.NewEngine(time.Minute)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 const patience = 10 * time.Second
 
@@ -164,7 +169,7 @@ func (c *clock) advance(d time.Duration) {
 // asking makes an Upstream that asks the servers, and the clock that it goes by.
 func asking(servers ...*nameServer) (*Upstream, *clock) {
 	c := &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	cfg := Config{Now: c.Now, Timeout: 2 * time.Second}
+	cfg := Config{Now: c.Now, Timeout: 2 * time.Second, Connect: sockets.Dial}
 	for _, s := range servers {
 		cfg.Resolvers = append(cfg.Resolvers, s.addr)
 	}

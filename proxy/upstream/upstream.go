@@ -7,6 +7,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,8 +26,10 @@ type Config struct {
 	Bind []netip.Addr
 	// Timeout bounds the resolution of one name; 0 is ten seconds.
 	Timeout time.Duration
-	// KeepAlive is the time between TCP keep-alive probes; 0: none.
-	KeepAlive time.Duration
+	// Connect makes a TCP connection, from source unless that is the zero Addr. Its error is
+	// syscall.EADDRNOTAVAIL (errors.Is) where source has no port left for the destination. Nil: nothing
+	// is dialled.
+	Connect func(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error)
 	// Now gives the time; nil is time.Now.
 	Now func() time.Time
 }
@@ -56,6 +59,11 @@ func New(cfg Config) *Upstream {
 	for _, fixed := range cfg.Hosts {
 		for _, a := range fixed {
 			named[a] = true
+		}
+	}
+	if cfg.Connect == nil {
+		cfg.Connect = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+			return nil, errors.New("there is no way to connect")
 		}
 	}
 	return &Upstream{
