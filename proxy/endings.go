@@ -17,14 +17,11 @@ type endings struct {
 	some []ending
 	wake chan struct{} // of capacity 1
 	stop chan struct{} // closed when nothing will be added any more
-	once sync.Once
 }
 
 func (e *endings) init() {
 	e.wake, e.stop = make(chan struct{}, 1), make(chan struct{})
 }
-
-func (e *endings) close() { e.once.Do(func() { close(e.stop) }) }
 
 type ending struct {
 	carried *carried

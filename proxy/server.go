@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,7 +75,9 @@ type Server struct {
 	conns    connections
 	active   register
 	rate     rateLimit
+	workers  *workers
 	draining atomic.Bool
+	stop     sync.Once
 	accepts  listeners
 	tunnels  *tunnel.Engine
 	endings  endings
@@ -92,6 +95,7 @@ func New(cfg Config) *Server {
 	s.conns.init(cfg.Limits)
 	s.active.init()
 	s.endings.init()
+	s.workers = newWorkers(s.serve)
 	s.rate = rateLimit{limit: cfg.Limits.RequestsPerClient, record: s.recordFlood}
 	cfg.Upstream.Timeout, cfg.Upstream.Connect = cfg.Timeouts.Connect, s.tunnels.Dial
 	s.upstream = upstream.New(cfg.Upstream)
@@ -191,7 +195,7 @@ func (s *Server) accept(conn net.Conn) {
 		_ = conn.Close() // beyond what can be refused politely
 		return
 	}
-	go s.serve(c)
+	s.workers.take(c)
 }
 
 func remoteAddr(conn net.Conn) netip.AddrPort {
@@ -261,7 +265,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	_ = s.plain.Close()
 	s.conns.closeAll()
 	s.tunnels.Close()
-	s.endings.close()
+	s.stop.Do(func() { close(s.endings.stop); close(s.workers.stop) })
 	s.trips.CloseIdleConnections()
 	s.rate.flush() // what was refused to the last
 	return left

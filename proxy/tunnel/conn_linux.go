@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -121,7 +122,7 @@ func (c *Conn) watch(g *gate, events uint32) error {
 }
 
 // handle implements handler.
-func (c *Conn) handle(_ side, events uint32) {
+func (c *Conn) handle(_ side, events uint32) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|gone) != 0 {
@@ -130,6 +131,7 @@ func (c *Conn) handle(_ side, events uint32) {
 	if events&(unix.EPOLLOUT|gone) != 0 {
 		c.out.open()
 	}
+	return false
 }
 
 // open lets whoever waits look again, or the next one who would. The connection's lock is held.
@@ -244,7 +246,7 @@ func (c *Conn) setDeadline(g *gate, t time.Time) error {
 func (c *Conn) LocalAddr() net.Addr {
 	var local netip.AddrPort
 	_ = c.option("get", func(fd int) error {
-		sa, err := unix.Getsockname(fd)
+		sa, err := syscall.Getsockname(fd)
 		local = addrPort(sa)
 		return err
 	})

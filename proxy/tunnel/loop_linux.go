@@ -25,7 +25,6 @@ type loop struct {
 
 	// Used by run alone.
 	events [128]unix.EpollEvent
-	n      int // events that are valid
 	ready  []readiness
 	buf    []byte
 
@@ -41,10 +40,10 @@ type loop struct {
 
 // A handler is what a loop waits for: a joint, or a Conn that no tunnel has yet.
 type handler interface {
-	handle(s side, events uint32)
-	isLate(now int64) bool // it was idle for longer than it may be
-	expire(now int64)      // end, if it is late still
-	end()                  // the loop ends
+	handle(s side, events uint32) (more bool) // more: what it was told of is not used up
+	isLate(now int64) bool                    // it was idle for longer than it may be
+	expire(now int64)                         // end, if it is late still
+	end()                                     // the loop ends
 }
 
 // A place is where a handler is found, and what an event brings back. The generation tells apart who
@@ -92,33 +91,38 @@ func newLoop() (*loop, error) {
 // now is the time on the loop's clock, in nanoseconds.
 func (l *loop) now() int64 { return int64(time.Since(l.started)) }
 
-// run handles events until the loop is closed. They are level-triggered, and each is handled for a
-// bounded amount of bytes: what is left comes again after all others had their turn.
+// run handles events until the loop is closed. All but those of a Conn are level-triggered, and each is
+// handled for a bounded amount of bytes: what is left comes again after all others had their turn.
 func (l *loop) run() {
 	defer close(l.stopped)
-	poll := l.poll
-	for l.wait.Read(poll) == nil {
-		l.find()
+	_ = l.wait.Read(l.turn) // ends when epoll is closed
+}
+
+// turn is what the runtime's poller calls: false means nothing there any more, wait. The poller is told
+// only of what is new to the epoll set, so nothing that is left may be waited for; where all was used up,
+// it need not be asked once more.
+func (l *loop) turn(fd uintptr) bool {
+	for more := true; more; {
+		n, err := unix.EpollWait(int(fd), l.events[:], 0)
+		if err == unix.EINTR {
+			continue
+		}
+		more = n == len(l.events)
+		l.find(max(n, 0))
 		for i, r := range l.ready {
-			r.handler.handle(r.side, r.events)
+			more = r.handler.handle(r.side, r.events) || more
 			l.ready[i].handler = nil
 		}
 	}
+	return false
 }
 
-// poll is what the runtime's poller calls: false means nothing there yet, wait.
-func (l *loop) poll(fd uintptr) bool {
-	n, err := unix.EpollWait(int(fd), l.events[:], 0)
-	l.n = max(n, 0)
-	return n > 0 || err != nil // an interrupted call is made again
-}
-
-// find gives the handlers that the events are for. An event for one that is gone is dropped.
-func (l *loop) find() {
+// find gives the handlers that the first n events are for. An event for one that is gone is dropped.
+func (l *loop) find(n int) {
 	l.ready = l.ready[:0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, ev := range l.events[:l.n] {
+	for _, ev := range l.events[:n] {
 		if s := l.slots[ev.Fd>>1]; s.handler != nil && s.generation == ev.Pad {
 			l.ready = append(l.ready, readiness{s.handler, side(ev.Fd & 1), ev.Events})
 		}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,10 +48,10 @@ type listener struct {
 
 // Accept gives a *Conn.
 func (l *listener) Accept() (net.Conn, error) {
-	var from unix.Sockaddr
+	var from syscall.Sockaddr
 	fd, err := l.conn.do(&l.conn.in, unix.EPOLLIN, "accept", func(s int) (fd int, err error) {
 		for fd, err = -1, unix.ECONNABORTED; err == unix.ECONNABORTED; { // gone before it was accepted
-			fd, from, err = unix.Accept4(s, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			fd, from, err = syscall.Accept4(s, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) // unix's asks for more
 		}
 		return fd, err
 	})
@@ -186,11 +187,11 @@ func sockaddr(a netip.AddrPort) (unix.Sockaddr, error) {
 }
 
 // addrPort is the reverse; a zone is a number then.
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
+func addrPort(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		a := netip.AddrFrom16(sa.Addr).Unmap()
 		if sa.ZoneId != 0 {
 			a = a.WithZone(strconv.Itoa(int(sa.ZoneId)))
