@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"go.uber.org/zap/buffer"
-	"go.uber.org/zap/zapcore"
 )
 
 const (
 	ecsVersion  = "8.17.0"
 	eventKind   = "event"
 	dataset     = "sepproxy.audit"
-	timeLayout  = "2006-01-02T15:04:05.000000000Z07:00" // RFC 3339, always nine digits
 	proxyType   = "proxy"
 	productName = "sepproxy"
 )
@@ -23,26 +19,6 @@ const (
 // MaxLine is the longest line of a trail in bytes, its newline included: what is longer is not
 // written, and not read either.
 const MaxLine = 1 << 20
-
-// An encoder turns records into JSON objects. It is zap's JSON encoder without zap's Logger, which
-// would swallow write errors. Not safe for concurrent use.
-type encoder struct {
-	zap    zapcore.Encoder
-	fields [1]zapcore.Field // reused, so that a record costs no slice of its own
-}
-
-func newEncoder() *encoder {
-	return &encoder{zap: zapcore.NewJSONEncoder(zapcore.EncoderConfig{
-		SkipLineEnding: true,
-		EncodeTime:     zapcore.TimeEncoderOfLayout(timeLayout),
-	})}
-}
-
-// encode gives the record without its chain, as one JSON object. The caller frees the buffer.
-func (e *encoder) encode(r *Record) (*buffer.Buffer, error) {
-	e.fields[0] = zapcore.Field{Type: zapcore.InlineMarshalerType, Interface: r}
-	return e.zap.EncodeEntry(zapcore.Entry{}, e.fields[:])
-}
 
 // ParseLine reads one line of a trail, with or without its newline. It does not check the chain
 // (Verify does) and passes over members it does not know, which later versions may add.
@@ -74,218 +50,185 @@ func parseJSON(line []byte) (*Record, error) {
 	return &r, nil
 }
 
-// The marshalers below write the members in the order of the documented example. None of them can
-// fail: nothing is reflected, and no marshaler is foreign.
-
-func addText(enc zapcore.ObjectEncoder, key, value string) {
-	if value != "" {
-		enc.AddString(key, value)
+// appendRecord writes the record as one JSON object, its members in the order of the documented
+// example, without its end: chain, the last member, depends on the others' bytes.
+func appendRecord(b []byte, r *Record) []byte {
+	o := object(append(b, '{'))
+	o.time("@timestamp", r.Time)
+	o.open("ecs")
+	o.value("version", r.ECS.Version)
+	o.close()
+	o.event(&r.Event)
+	o.text("message", r.Message)
+	o.observer(&r.Observer)
+	if t := r.Transaction; t != nil {
+		o.open("transaction")
+		o.value("id", t.ID)
+		o.close()
 	}
-}
-
-func addNumber(enc zapcore.ObjectEncoder, key string, value int64) {
-	if value != 0 {
-		enc.AddInt64(key, value)
+	o.endpoint("source", r.Source)
+	o.endpoint("destination", r.Destination)
+	o.http(r.HTTP)
+	o.url(r.URL)
+	if r.TLS != nil {
+		o.open("tls")
+		if c := r.TLS.Client; c != nil {
+			o.open("client")
+			o.text("server_name", c.ServerName)
+			o.close()
+		}
+		o.close()
 	}
-}
-
-// addObject leaves out a nil member.
-func addObject[P interface {
-	comparable
-	zapcore.ObjectMarshaler
-}](enc zapcore.ObjectEncoder, key string, value P) {
-	var none P
-	if value != none {
-		_ = enc.AddObject(key, value)
+	if rule := r.Rule; rule != nil {
+		o.open("rule")
+		o.text("name", rule.Name)
+		o.text("ruleset", rule.Ruleset)
+		o.close()
 	}
+	o.sepproxy(&r.Sepproxy)
+	return o
 }
 
-// addTexts writes [] for an empty list.
-func addTexts(enc zapcore.ObjectEncoder, key string, list *[]string) {
-	_ = enc.AddArray(key, (*texts)(list))
-}
-
-type texts []string
-
-func (t *texts) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	for _, s := range *t {
-		enc.AppendString(s)
-	}
-	return nil
-}
-
-// MarshalLogObject writes all members but chain, which depends on the others' bytes.
-func (r *Record) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddTime("@timestamp", r.Time.UTC())
-	addObject(enc, "ecs", &r.ECS)
-	_ = enc.AddObject("event", &r.Event)
-	addText(enc, "message", r.Message)
-	addObject(enc, "observer", &r.Observer)
-	addObject(enc, "transaction", r.Transaction)
-	addObject(enc, "source", r.Source)
-	addObject(enc, "destination", r.Destination)
-	addObject(enc, "http", r.HTTP)
-	addObject(enc, "url", r.URL)
-	addObject(enc, "tls", r.TLS)
-	addObject(enc, "rule", r.Rule)
-	addObject(enc, "sepproxy", &r.Sepproxy)
-	return nil
-}
-
-// MarshalLogObject writes e for zap's encoder.
-func (e *ECS) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("version", e.Version)
-	return nil
-}
-
-// MarshalLogObject writes e for zap's encoder.
-func (e *Event) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("kind", e.Kind)
-	enc.AddString("dataset", e.Dataset)
-	addTexts(enc, "category", &e.Category)
-	enc.AddString("action", e.Action)
-	addTexts(enc, "type", &e.Type)
-	addText(enc, "reason", e.Reason)
-	addText(enc, "outcome", e.Outcome)
+func (o *object) event(e *Event) {
+	o.open("event")
+	o.value("kind", e.Kind)
+	o.value("dataset", e.Dataset)
+	o.texts("category", e.Category)
+	o.value("action", e.Action)
+	o.texts("type", e.Type)
+	o.text("reason", e.Reason)
+	o.text("outcome", e.Outcome)
 	if e.Action == ActionOutcome || e.Duration != 0 {
-		enc.AddInt64("duration", e.Duration)
+		o.count("duration", e.Duration)
 	}
-	enc.AddUint64("sequence", e.Sequence)
-	return nil
+	o.unsigned("sequence", e.Sequence)
+	o.close()
 }
 
-// MarshalLogObject writes o for zap's encoder.
-func (o *Observer) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("hostname", o.Hostname)
-	addText(enc, "type", o.Type)
-	addText(enc, "product", o.Product)
-	addText(enc, "version", o.Version)
-	return nil
+func (o *object) observer(v *Observer) {
+	o.open("observer")
+	o.value("hostname", v.Hostname)
+	o.text("type", v.Type)
+	o.text("product", v.Product)
+	o.text("version", v.Version)
+	o.close()
 }
 
-// MarshalLogObject writes t for zap's encoder.
-func (t *Transaction) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("id", t.ID)
-	return nil
-}
-
-// MarshalLogObject writes e for zap's encoder.
-func (e *Endpoint) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addText(enc, "ip", e.IP)
-	addNumber(enc, "port", int64(e.Port))
+func (o *object) endpoint(key string, e *Endpoint) {
+	if e == nil {
+		return
+	}
+	o.open(key)
+	o.text("ip", e.IP)
+	o.number("port", int64(e.Port))
 	if e.Bytes != nil {
-		enc.AddInt64("bytes", *e.Bytes)
+		o.count("bytes", *e.Bytes)
 	}
-	return nil
+	o.close()
 }
 
-// MarshalLogObject writes h for zap's encoder.
-func (h *HTTP) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addObject(enc, "request", h.Request)
-	addObject(enc, "response", h.Response)
-	return nil
+func (o *object) http(h *HTTP) {
+	if h == nil {
+		return
+	}
+	o.open("http")
+	if h.Request != nil {
+		o.open("request")
+		o.text("method", h.Request.Method)
+		o.close()
+	}
+	if h.Response != nil {
+		o.open("response")
+		o.number("status_code", int64(h.Response.StatusCode))
+		o.close()
+	}
+	o.close()
 }
 
-// MarshalLogObject writes h for zap's encoder.
-func (h *HTTPRequest) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addText(enc, "method", h.Method)
-	return nil
+func (o *object) url(u *URL) {
+	if u == nil {
+		return
+	}
+	o.open("url")
+	o.text("scheme", u.Scheme)
+	o.text("domain", u.Domain)
+	o.number("port", int64(u.Port))
+	o.text("path", u.Path)
+	o.text("original", u.Original)
+	o.close()
 }
 
-// MarshalLogObject writes h for zap's encoder.
-func (h *HTTPResponse) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addNumber(enc, "status_code", int64(h.StatusCode))
-	return nil
-}
-
-// MarshalLogObject writes u for zap's encoder.
-func (u *URL) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addText(enc, "scheme", u.Scheme)
-	addText(enc, "domain", u.Domain)
-	addNumber(enc, "port", int64(u.Port))
-	addText(enc, "path", u.Path)
-	addText(enc, "original", u.Original)
-	return nil
-}
-
-// MarshalLogObject writes t for zap's encoder.
-func (t *TLS) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addObject(enc, "client", t.Client)
-	return nil
-}
-
-// MarshalLogObject writes t for zap's encoder.
-func (t *TLSClient) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addText(enc, "server_name", t.ServerName)
-	return nil
-}
-
-// MarshalLogObject writes r for zap's encoder.
-func (r *Rule) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addText(enc, "name", r.Name)
-	addText(enc, "ruleset", r.Ruleset)
-	return nil
-}
-
-// MarshalLogObject writes s for zap's encoder.
-func (s *Sepproxy) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addText(enc, "verdict", s.Verdict)
-	addText(enc, "reason", s.Reason)
-	addText(enc, "would", s.Would)
+func (o *object) sepproxy(s *Sepproxy) {
+	o.open("sepproxy")
+	o.text("verdict", s.Verdict)
+	o.text("reason", s.Reason)
+	o.text("would", s.Would)
 	if s.Documented != nil {
-		enc.AddBool("documented", *s.Documented)
+		o.boolean("documented", *s.Documented)
 	}
 	if s.Documented != nil || len(s.Services) > 0 {
-		addTexts(enc, "services", &s.Services)
+		o.texts("services", s.Services)
 	}
-	addText(enc, "client", s.Client)
-	addText(enc, "mode", s.Mode)
-	addText(enc, "policy", s.Policy)
-	addObject(enc, "tls", s.TLS)
-	addNumber(enc, "count", s.Count)
-	addText(enc, "lifecycle", s.Lifecycle)
-	addObject(enc, "previous", s.Previous)
-	addObject(enc, "deleted", s.Deleted)
-	addObject(enc, "resumed", s.Resumed)
-	return nil
+	o.text("client", s.Client)
+	o.text("mode", s.Mode)
+	o.text("policy", s.Policy)
+	o.offered(s.TLS)
+	o.number("count", s.Count)
+	o.text("lifecycle", s.Lifecycle)
+	o.previous(s.Previous)
+	o.deleted(s.Deleted)
+	o.resumed(s.Resumed)
+	o.close()
 }
 
-// MarshalLogObject writes o for zap's encoder.
-func (o *Offered) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	if len(o.ALPN) > 0 {
-		addTexts(enc, "offered_alpn", &o.ALPN)
+func (o *object) offered(t *Offered) {
+	if t == nil {
+		return
 	}
-	if len(o.Version) > 0 {
-		addTexts(enc, "offered_version", &o.Version)
+	o.open("tls")
+	if len(t.ALPN) > 0 {
+		o.texts("offered_alpn", t.ALPN)
 	}
-	return nil
+	if len(t.Version) > 0 {
+		o.texts("offered_version", t.Version)
+	}
+	o.close()
 }
 
-// MarshalLogObject writes p for zap's encoder.
-func (p *Previous) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("file", p.File)
-	enc.AddUint64("sequence", p.Sequence)
-	enc.AddString("chain", p.Chain)
-	return nil
+func (o *object) previous(p *Previous) {
+	if p == nil {
+		return
+	}
+	o.open("previous")
+	o.value("file", p.File)
+	o.unsigned("sequence", p.Sequence)
+	o.value("chain", p.Chain)
+	o.close()
 }
 
-// MarshalLogObject writes d for zap's encoder.
-func (d *Deleted) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	addTexts(enc, "files", &d.Files)
-	enc.AddUint64("first", d.First)
-	enc.AddUint64("last", d.Last)
-	enc.AddString("chain", d.Chain)
-	return nil
+func (o *object) deleted(d *Deleted) {
+	if d == nil {
+		return
+	}
+	o.open("deleted")
+	o.texts("files", d.Files)
+	o.unsigned("first", d.First)
+	o.unsigned("last", d.Last)
+	o.value("chain", d.Chain)
+	o.close()
 }
 
-// MarshalLogObject writes r for zap's encoder.
-func (r *Resumed) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddInt64("unrecorded", r.Unrecorded)
+func (o *object) resumed(r *Resumed) {
+	if r == nil {
+		return
+	}
+	o.open("resumed")
+	o.count("unrecorded", r.Unrecorded)
 	if r.EndedBefore != 0 {
-		enc.AddUint64("ended_before", r.EndedBefore)
+		o.unsigned("ended_before", r.EndedBefore)
 	}
-	addText(enc, "set_aside", r.SetAside)
-	return nil
+	o.text("set_aside", r.SetAside)
+	o.close()
 }
 
 // complete fills in what every record of this log has in common; see Record.

@@ -15,13 +15,7 @@ import (
 // encodeLine is what Log.put writes, after a given chain.
 func encodeLine(t testing.TB, previous link, r *Record) string {
 	t.Helper()
-	object, err := newEncoder().encode(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer object.Free()
-	body := object.Bytes()[:object.Len()-1]
-	line := append(previous[:], body...)
+	line := appendRecord(previous[:], r)
 	return string(appendSeal(line, seal(line))[len(previous):])
 }
 
@@ -201,6 +195,25 @@ func FuzzParseLine(f *testing.F) {
 		}
 		if bytes.Count([]byte(once), []byte("\n")) != 1 {
 			t.Errorf("more than one line: %q", once)
+		}
+	})
+}
+
+// Whatever a text holds, JSON gives it back; what is not UTF-8 as U+FFFD, as encoding/json does.
+func FuzzQuoted(f *testing.F) {
+	for _, s := range []string{"", "plain", "\"\\/\b\x00\x1f\n\r\t\x7f", "ñ\u2028😀", "\xff\xc3a\xe2\x82", "<&>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var got string
+		line := appendQuoted(nil, s)
+		if err := json.Unmarshal(line, &got); err != nil {
+			t.Fatalf("%q is written as %s: %v", s, line, err)
+		}
+		marshalled, _ := json.Marshal(s)
+		var want string
+		if err := json.Unmarshal(marshalled, &want); err != nil || got != want {
+			t.Fatalf("%q is written as %s and read as %q, want %q", s, line, got, want)
 		}
 	})
 }

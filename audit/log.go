@@ -65,9 +65,8 @@ type Log struct {
 	stated uint64    // sequence of the last checkpoint
 	place  int       // inPlace, astray or given
 
-	encoder    *encoder
-	lines      []byte // reused, as joined is
-	joined     []byte
+	joined     []byte // a record and the chain before it; reused, as lines is
+	lines      []byte // for one write
 	records    map[string]int64
 	errors     int64
 	unrecorded int64
@@ -87,7 +86,7 @@ func Open(o Options) (*Log, error) {
 func newLog(o Options) *Log {
 	o.setDefaults()
 	return &Log{
-		opts: o, open: openFile, encoder: newEncoder(), tip: position{chain: genesis},
+		opts: o, open: openFile, tip: position{chain: genesis},
 		stop: make(chan struct{}), wake: make(chan struct{}, 1), records: map[string]int64{},
 	}
 }
@@ -252,16 +251,10 @@ func (l *Log) put(records ...*Record) error {
 // line adds the line of the record that follows after, and gives its chain. mu is held.
 func (l *Log) line(r *Record, after position) (chain link, err error) {
 	l.complete(r, after.sequence+1)
-	object, err := l.encoder.encode(r)
-	if err != nil {
-		return chain, err
-	}
-	defer object.Free()
-	body := object.Bytes()[:object.Len()-1]
-	l.joined = append(append(l.joined[:0], after.chain[:]...), body...)
+	l.joined = appendRecord(append(l.joined[:0], after.chain[:]...), r)
 	chain = seal(l.joined)
 	begin := len(l.lines)
-	l.lines = appendSeal(append(l.lines, body...), chain)
+	l.lines = appendSeal(append(l.lines, l.joined[len(chain):]...), chain)
 	if len(l.lines)-begin > MaxLine {
 		return chain, fmt.Errorf("the record is longer than %d bytes", MaxLine)
 	}

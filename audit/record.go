@@ -28,7 +28,7 @@ const (
 // A Record is one line of the trail. Who writes it fills in everything but what Log.Write does by
 // itself: Time (when zero), Version, Event.Kind, Event.Dataset, Event.Sequence, Observer and
 // Chain. Pointers are nil, and strings empty, where the record's action has no such member; they
-// are then left out of the line. The json tags serve reading; writing goes through zap's encoder
+// are then left out of the line. The json tags serve reading; writing has its own code (encode.go)
 // and a test holds the two together.
 type Record struct {
 	Time        time.Time    `json:"@timestamp"`

@@ -76,9 +76,7 @@ func (s *Server) condition(c *clientConn) policy.Reason {
 // resolve finds the addresses of an allowed name. A name that has addresses, all of them forbidden,
 // turns the verdict; an error means that there is no address to dial.
 func (t *transaction) resolve() error {
-	ctx, cancel := context.WithTimeout(t.ctx, t.server.cfg.Timeouts.Connect)
-	defer cancel()
-	addresses, err := t.server.upstream.Resolve(ctx, t.request.Target.Host, t.request.Target.Port)
+	addresses, err := t.server.upstream.Resolve(t.ctx, t.request.Target.Host, t.request.Target.Port)
 	if errors.Is(err, upstream.ErrForbidden) {
 		t.verdict.Allow, t.verdict.Reason, t.verdict.Would = false, policy.ReasonAddressForbidden, ""
 		return nil

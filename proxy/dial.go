@@ -11,10 +11,8 @@ import (
 	"github.com/sepproxy/sepproxy/policy"
 )
 
-// dial connects to one of the addresses that were judged, in the time that there is for it.
+// dial connects to one of the addresses that were judged.
 func (s *Server) dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeouts.Connect)
-	defer cancel()
 	started := time.Now()
 	conn, err := s.upstream.Dial(ctx, addresses)
 	if err == nil {

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,10 +33,11 @@ func (s *Server) guard(c *clientConn, t *transaction, early []byte) (first []byt
 		return early, true
 	}
 	_ = c.SetReadDeadline(time.Now().Add(s.cfg.Timeouts.ClientHello))
-	stop := context.AfterFunc(t.ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
+	t.waitsFor(c.Conn)
 	said, first, err := readHello(c.Conn, early)
 	t.offer = offerOf(said)
-	if !stop() {
+	t.waitsFor(nil)
+	if t.ctx.Err() != nil {
 		err = errInterrupted
 	}
 	_ = c.SetReadDeadline(time.Time{})

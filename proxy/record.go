@@ -13,72 +13,106 @@ import (
 // ruleset is rule.ruleset: the vendor's list.
 const ruleset = "sep-ses"
 
+// What a record says of its kind. Nobody changes these.
+var (
+	categoryNetwork = []string{"network"}
+	typeAllowed     = []string{"connection", "start", "allowed"}
+	typeDenied      = []string{"connection", "denied"}
+	typeEnd         = []string{"connection", "end"}
+	typeEndDenied   = []string{"connection", "end", "denied"}
+)
+
+// A page is a record with all that it may point to, in one piece: every request makes two.
+type page struct {
+	audit.Record
+	transaction audit.Transaction
+	source      audit.Endpoint
+	destination audit.Endpoint
+	http        audit.HTTP
+	request     audit.HTTPRequest
+	response    audit.HTTPResponse
+	url         audit.URL
+	rule        audit.Rule
+	documented  bool
+	sent        int64
+	received    int64
+}
+
 // decision makes the record of what was decided.
 func (t *transaction) decision() *audit.Record {
-	r := t.record(audit.ActionDecision)
-	r.Event.Type = []string{"connection", "denied"}
+	p := t.page(audit.ActionDecision)
+	p.Event.Type = typeDenied
 	if t.verdict.Allow {
-		r.Event.Type = []string{"connection", "start", "allowed"}
+		p.Event.Type = typeAllowed
 	}
-	return r
+	return &p.Record
 }
 
 // outcome makes the record of how it ended.
 func (t *transaction) outcome(res result) *audit.Record {
-	r := t.record(audit.ActionOutcome)
-	r.Event.Type = []string{"connection", "end"}
-	r.Event.Duration = int64(time.Since(t.started))
-	r.Event.Outcome = "success"
+	p := t.page(audit.ActionOutcome)
+	p.Event.Type = typeEnd
+	p.Event.Duration = int64(time.Since(t.started))
+	p.Event.Outcome = "success"
 	switch {
 	case res.failure != "":
-		r.Event.Outcome = "failure"
-		r.Event.Reason, r.Sepproxy.Reason = string(res.failure), string(res.failure)
+		p.Event.Outcome = "failure"
+		p.Event.Reason, p.Sepproxy.Reason = string(res.failure), string(res.failure)
 	case res.denied != "":
-		r.Event.Outcome = "failure"
-		r.Event.Type = []string{"connection", "end", "denied"}
+		p.Event.Outcome = "failure"
+		p.Event.Type = typeEndDenied
 	}
-	r.Source.Bytes = &res.sent
-	r.Destination = &audit.Endpoint{Bytes: &res.received}
+	p.sent, p.received = res.sent, res.received
+	p.source.Bytes, p.destination.Bytes = &p.sent, &p.received
+	p.Destination = &p.destination
 	if t.peer.IsValid() {
-		r.Destination.IP, r.Destination.Port = t.peer.Addr().String(), t.peer.Port()
+		p.destination.IP, p.destination.Port = t.peer.Addr().String(), t.peer.Port()
 	}
-	t.offer.record(r)
+	t.offer.record(&p.Record)
 	if res.status != 0 {
-		r.HTTP.Response = &audit.HTTPResponse{StatusCode: res.status}
+		p.response.StatusCode = res.status
+		p.http.Response = &p.response
 	}
-	return r
+	return &p.Record
 }
 
-// record makes what decision and outcome have in common.
-func (t *transaction) record(action string) *audit.Record {
+// page makes what decision and outcome have in common.
+func (t *transaction) page(action string) *page {
 	v, target := t.verdict, t.request.Target
-	r := &audit.Record{
-		Event:       audit.Event{Category: []string{"network"}, Action: action, Reason: string(v.Reason)},
-		Transaction: &audit.Transaction{ID: t.id},
-		Source:      source(t.remote),
-		HTTP:        &audit.HTTP{Request: &audit.HTTPRequest{Method: t.request.Method}},
-		URL:         &audit.URL{Scheme: target.Scheme, Domain: target.Host, Port: target.Port, Path: recordedPath(target.Path)},
-		Sepproxy: audit.Sepproxy{
-			Verdict: verdictWord(v.Allow), Reason: string(v.Reason), Would: string(v.Would), Documented: &v.Documented,
-			Services: v.Services, Client: v.Client, Mode: v.Mode, Policy: v.Policy},
+	p := &page{
+		transaction: audit.Transaction{ID: t.id},
+		source:      source(t.remote),
+		request:     audit.HTTPRequest{Method: t.request.Method},
+		url:         audit.URL{Scheme: target.Scheme, Domain: target.Host, Port: target.Port, Path: recordedPath(target.Path)},
+		documented:  v.Documented,
 	}
+	p.http.Request = &p.request
+	p.Event = audit.Event{Category: categoryNetwork, Action: action, Reason: string(v.Reason)}
+	p.Transaction, p.HTTP, p.URL = &p.transaction, &p.http, &p.url
+	if t.remote.IsValid() {
+		p.Source = &p.source
+	}
+	p.Sepproxy = audit.Sepproxy{
+		Verdict: verdictWord(v.Allow), Reason: string(v.Reason), Would: string(v.Would), Documented: &p.documented,
+		Services: v.Services, Client: v.Client, Mode: v.Mode, Policy: v.Policy}
 	if !v.Allow {
-		r.URL.Path = recordedPath(deniedPath(target.Path))
+		p.url.Path = recordedPath(deniedPath(target.Path))
 	}
 	if target.Host == "" {
-		r.URL = &audit.URL{Original: t.original}
+		p.url = audit.URL{Original: t.original}
 	}
 	if len(v.Services) > 0 {
-		r.Rule = &audit.Rule{Name: v.Services[0], Ruleset: ruleset}
+		p.rule = audit.Rule{Name: v.Services[0], Ruleset: ruleset}
+		p.Rule = &p.rule
 	}
-	return r
+	return p
 }
 
-func source(a netip.AddrPort) *audit.Endpoint {
+func source(a netip.AddrPort) audit.Endpoint {
 	if !a.IsValid() {
-		return nil
+		return audit.Endpoint{}
 	}
-	return &audit.Endpoint{IP: a.Addr().String(), Port: a.Port()}
+	return audit.Endpoint{IP: a.Addr().String(), Port: a.Port()}
 }
 
 // maxPath is how long a path may be, in bytes: RFC 9110 §4.1 asks for 8000 for a whole URI. A longer one

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type transaction struct {
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
+	reading net.Conn // that t waits for; nil: none
 	carried *carried // the tunnel that t has become
 	ended   bool
 	result  result
@@ -103,9 +105,27 @@ func (t *transaction) abort(reason policy.Reason) {
 	t.cancel(endReason(reason))
 	t.mu.Lock()
 	k := t.carried
+	t.interrupt()
 	t.mu.Unlock()
 	if k != nil {
 		k.abort(reason)
+	}
+}
+
+// waitsFor says that t reads from conn, with nothing to interrupt it but its end; nil: no more.
+func (t *transaction) waitsFor(conn net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reading = conn
+	if t.ctx.Err() != nil {
+		t.interrupt()
+	}
+}
+
+// interrupt ends a read that t waits for. mu is held.
+func (t *transaction) interrupt() {
+	if t.reading != nil {
+		_ = t.reading.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 

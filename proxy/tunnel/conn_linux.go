@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/netip"
@@ -68,7 +69,7 @@ func (c *Conn) do(g *gate, events uint32, name string, call func(fd int) (int, e
 		case nil:
 			return n, nil
 		case unix.EAGAIN:
-			wait.wait()
+			_ = wait.wait(nil) // once looks at the deadline, which may be another one by then
 		default:
 			return 0, c.failed(name, err)
 		}
@@ -145,20 +146,27 @@ func (g *gate) open() {
 	}
 }
 
-// wait returns when the gate was opened, and when its deadline has passed.
-func (g *gate) wait() {
-	if g.deadline.IsZero() {
-		<-g.opened
-		return
+// wait returns when the gate was opened, with an error if its deadline has passed or the caller gave up
+// before that.
+func (g *gate) wait(givenUp <-chan struct{}) (err error) {
+	var late <-chan time.Time
+	if !g.deadline.IsZero() {
+		timer := timers.Get().(*time.Timer)
+		timer.Reset(time.Until(g.deadline))
+		late = timer.C
+		defer func() {
+			timer.Stop() // nothing is left in its channel, since Go 1.23
+			timers.Put(timer)
+		}()
 	}
-	timer := timers.Get().(*time.Timer)
-	timer.Reset(time.Until(g.deadline))
 	select {
 	case <-g.opened:
-	case <-timer.C:
+	case <-late:
+		err = os.ErrDeadlineExceeded
+	case <-givenUp:
+		err = context.Canceled
 	}
-	timer.Stop() // nothing is left in its channel, since Go 1.23
-	timers.Put(timer)
+	return err
 }
 
 // timers are borrowed for as long as somebody waits.

@@ -19,9 +19,10 @@ func NewEngine(keepAlive time.Duration) *Engine { return &Engine{keepAlive} }
 // Listener gives l back, here.
 func (*Engine) Listener(l net.Listener) (net.Listener, error) { return l, nil }
 
-// Dial connects to an address, from source if that is valid. The caller closes the connection.
-func (e *Engine) Dial(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	return dialer(e.keepAlive, source).DialContext(ctx, "tcp", to.String())
+// Dial connects to an address, until deadline and while ctx lasts, from source if that is valid. The caller
+// closes the connection.
+func (e *Engine) Dial(ctx context.Context, deadline time.Time, source netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	return dialer(e.keepAlive, deadline, source).DialContext(ctx, "tcp", to.String())
 }
 
 // Start joins client and origin and returns at once. The tunnel owns both from here on and closes

@@ -64,16 +64,18 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) Close() error   { return l.conn.Close() }
 func (l *listener) Addr() net.Addr { return l.address }
 
-// Dial connects to an address; from source, if that is valid, with a port that the kernel chooses when it
+// Dial connects to an address, until deadline and while ctx lasts; from source, if that is valid, with a port that the kernel chooses when it
 // knows the destination: a source address then has its ports once for each destination, rather than
 // once in all. The caller closes the connection.
-func (e *Engine) Dial(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error) {
+func (e *Engine) Dial(ctx context.Context, deadline time.Time, source netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	if len(e.loops) == 0 {
-		return dialer(e.keepAlive, source).DialContext(ctx, "tcp", to.String())
+		return dialer(e.keepAlive, deadline, source).DialContext(ctx, "tcp", to.String())
 	}
 	c, err := e.socket(source, to)
 	if err == nil {
+		c.out.deadline = deadline
 		if err = c.connect(ctx, to); err == nil {
+			c.out.deadline = time.Time{}
 			return c, nil
 		}
 		_ = c.Close()
@@ -132,10 +134,8 @@ func (c *Conn) connect(ctx context.Context, to netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-c.out.opened:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := c.out.wait(ctx.Done()); err != nil {
+		return err
 	}
 	errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && errno != 0 {

@@ -188,8 +188,8 @@ func closeWrite(c net.Conn) {
 }
 
 // dialer is package net's, for systems where sockets are not the engine's.
-func dialer(keepAlive time.Duration, source netip.Addr) *net.Dialer {
-	d := &net.Dialer{KeepAlive: keepAlive}
+func dialer(keepAlive time.Duration, deadline time.Time, source netip.Addr) *net.Dialer {
+	d := &net.Dialer{KeepAlive: keepAlive, Deadline: deadline}
 	if keepAlive == 0 {
 		d.KeepAlive = -1
 	}

@@ -16,16 +16,19 @@ import (
 const attemptDelay = 250 * time.Millisecond
 
 // Dial connects to the first of the addresses that answers; the caller closes the connection. The
-// addresses are those that Resolve gave: others fail with ErrForbidden. The error joins those of all
-// attempts; it is syscall.EADDRNOTAVAIL (errors.Is) only where every attempt lacked a source port.
+// addresses are those that Resolve gave: others fail with ErrForbidden. It takes Config.Timeout at most.
+// The error joins those of all attempts; it is syscall.EADDRNOTAVAIL (errors.Is) only where every attempt lacked a source port.
 func (u *Upstream) Dial(ctx context.Context, addresses []netip.AddrPort) (net.Conn, error) {
+	deadline := time.Now().Add(u.cfg.Timeout)
 	switch len(addresses) {
 	case 0:
 		return nil, errors.New("there is no address to dial")
 	case 1:
-		return u.dialOne(ctx, addresses[0])
+		return u.dialOne(ctx, deadline, addresses[0])
 	}
-	return race(ctx, interleaved(addresses), u.dialOne)
+	return race(ctx, interleaved(addresses), func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		return u.dialOne(ctx, deadline, to)
+	})
 }
 
 // interleaved puts the families in turn, IPv6 first (RFC 8305 §4).
@@ -113,16 +116,16 @@ func telling(failures []error) []error {
 // dialOne dials one address, from the source address whose turn it is; from the next one where that has
 // no port left. It holds the address rule a second time: whatever went wrong on the way here, a forbidden
 // address is not connected to.
-func (u *Upstream) dialOne(ctx context.Context, to netip.AddrPort) (conn net.Conn, err error) {
+func (u *Upstream) dialOne(ctx context.Context, deadline time.Time, to netip.AddrPort) (conn net.Conn, err error) {
 	if !u.isNamed(to) && !u.mayDial(to) {
 		return nil, ErrForbidden
 	}
 	sources := u.turns.next(to.Addr())
 	if len(sources) == 0 {
-		return u.cfg.Connect(ctx, netip.Addr{}, to)
+		return u.cfg.Connect(ctx, deadline, netip.Addr{}, to)
 	}
 	for _, source := range sources {
-		if conn, err = u.cfg.Connect(ctx, source, to); err == nil || !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if conn, err = u.cfg.Connect(ctx, deadline, source, to); err == nil || !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			break
 		}
 	}

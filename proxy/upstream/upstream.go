@@ -24,12 +24,12 @@ type Config struct {
 	AllowCIDRs []netip.Prefix
 	// Bind are source addresses, used in turn; none: the system chooses.
 	Bind []netip.Addr
-	// Timeout bounds the resolution of one name; 0 is ten seconds.
+	// Timeout bounds the resolution of one name, and one Dial; 0 is ten seconds.
 	Timeout time.Duration
-	// Connect makes a TCP connection, from source unless that is the zero Addr. Its error is
-	// syscall.EADDRNOTAVAIL (errors.Is) where source has no port left for the destination. Nil: nothing
-	// is dialled.
-	Connect func(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error)
+	// Connect makes a TCP connection until deadline, from source unless that is the zero Addr. Its error
+	// is syscall.EADDRNOTAVAIL (errors.Is) where source has no port left for the destination. Nil:
+	// nothing is dialled.
+	Connect func(ctx context.Context, deadline time.Time, source netip.Addr, to netip.AddrPort) (net.Conn, error)
 	// Now gives the time; nil is time.Now.
 	Now func() time.Time
 }
@@ -62,7 +62,7 @@ func New(cfg Config) *Upstream {
 		}
 	}
 	if cfg.Connect == nil {
-		cfg.Connect = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+		cfg.Connect = func(context.Context, time.Time, netip.Addr, netip.AddrPort) (net.Conn, error) {
 			return nil, errors.New("there is no way to connect")
 		}
 	}
