@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 
+	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/policy"
 	"github.com/sepproxy/sepproxy/proxy/tunnel"
 )
@@ -55,7 +56,7 @@ func (t *transaction) carry(client, origin net.Conn, early []byte) {
 		Early: early,
 		Idle:  s.cfg.Timeouts.Idle,
 		Moved: s.cfg.Metrics.TunnelBytes,
-		Done:  func(r tunnel.Result) { s.endings.add(k, r) },
+		Done:  func(r tunnel.Result) { s.endings.add(ending{who: k, tunnel: r}) },
 	})
 	k.mu.Unlock()
 	t.leaveTo(k)
@@ -100,4 +101,22 @@ var tunnelFailures = map[tunnel.Cause]policy.Reason{
 	tunnel.ClientReset:   failClientReset,
 	tunnel.UpstreamReset: failUpstreamReset,
 	tunnel.Idle:          failIdle,
+}
+
+// outcome implements ender.
+func (k *carried) outcome(e ending) *audit.Record {
+	k.mu.Lock()
+	failure := k.why
+	k.mu.Unlock()
+	if failure == "" {
+		failure = tunnelFailures[e.tunnel.Cause]
+	}
+	e.result = result{failure: failure, sent: e.tunnel.Sent, received: e.tunnel.Received}
+	return k.transaction().outcome(e)
+}
+
+// recorded implements ender.
+func (k *carried) recorded() {
+	k.server.conns.leave(k.remote.Addr())
+	k.server.active.removeCarried(k)
 }

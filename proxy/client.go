@@ -24,7 +24,8 @@ type clientConn struct {
 	remote netip.AddrPort
 	over   bool // it was accepted beyond the connection limits
 
-	raw     []byte // read from the socket, not yet passed on
+	raw     []byte // read from the socket, not yet passed on; the end of buf
+	buf     []byte // what raw is cut from, kept for the next requests
 	ready   []byte // checked, for net/http to read
 	head    head   // of the request being served
 	content content
@@ -135,8 +136,11 @@ func (c *clientConn) readFirst(p []byte) (int, error) {
 
 // fill reads more from the socket.
 func (c *clientConn) fill() error {
-	if cap(c.raw)-len(c.raw) < readSize {
-		c.raw = append(make([]byte, 0, 2*len(c.raw)+readSize), c.raw...)
+	if cap(c.raw)-len(c.raw) < readSize/2 {
+		if cap(c.buf) < len(c.raw)+readSize/2 {
+			c.buf = make([]byte, 0, 2*len(c.raw)+readSize)
+		}
+		c.raw = append(c.buf[:0], c.raw...)
 	}
 	n, err := c.Conn.Read(c.raw[len(c.raw):cap(c.raw)])
 	c.raw = c.raw[:len(c.raw)+n]

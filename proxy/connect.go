@@ -12,7 +12,7 @@ const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
 // connect serves a CONNECT: parse, decide, dial, relay. early is what came with it.
 func (s *Server) connect(c *clientConn, early []byte) {
-	c.raw = nil // early holds it; an idle tunnel need not
+	c.raw, c.buf = nil, nil // early holds it; an idle tunnel need not
 	target, err := policy.ParseAuthority(c.head.target)
 	if err != nil {
 		s.refuseMalformed(c, c.head, err)

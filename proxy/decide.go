@@ -29,7 +29,7 @@ func (s *Server) decide(c *clientConn, target policy.Target, method string) *tra
 	p := s.cfg.Policy()
 	t.verdict = p.Decide(t.request)
 	unresolved := t.admit(p)
-	if err := s.cfg.Record(t.decision()); err != nil {
+	if err := s.record(s.endings.take(), t.decision()); err != nil {
 		s.unrecorded(t, err)
 	}
 	if !t.verdict.Allow || method != http.MethodConnect {

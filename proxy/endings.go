@@ -1,8 +1,8 @@
 package proxy
 
 import (
-	"slices"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -10,82 +10,90 @@ import (
 	"github.com/sepproxy/sepproxy/proxy/tunnel"
 )
 
-// endings are tunnels that have ended and whose outcome is not recorded yet. The engine does not wait
-// for the trail: one goroutine records what there is, many outcomes at a time when there are many.
+// endings are what has ended and is not in the trail yet. Nobody waits for an outcome to be recorded, so
+// it goes there together with the next decision, in one write, or by itself if none comes soon.
 type endings struct {
-	mu   sync.Mutex
-	some []ending
-	wake chan struct{} // of capacity 1
-	stop chan struct{} // closed when nothing will be added any more
+	record func([]ending)
+
+	mu    sync.Mutex
+	some  []ending
+	timer *time.Timer // runs while there are some
 }
 
-func (e *endings) init() {
-	e.wake, e.stop = make(chan struct{}, 1), make(chan struct{})
-}
-
+// An ending is how a request or tunnel ended.
 type ending struct {
-	carried *carried
-	result  tunnel.Result
+	who    ender
+	at     time.Time
+	result result        // of a transaction
+	tunnel tunnel.Result // of a carried
 }
 
-// outcomesAtOnce bounds what is recorded together.
-const outcomesAtOnce = 256
+// An ender is a transaction or a carried.
+type ender interface {
+	outcome(e ending) *audit.Record
+	recorded() // its outcome is in the trail, or cannot be
+}
 
-func (e *endings) add(k *carried, r tunnel.Result) {
+const (
+	// gathering is how long an outcome waits for a decision to be recorded with.
+	gathering = 20 * time.Millisecond
+	// endingsAtOnce bounds what is recorded together.
+	endingsAtOnce = 256
+)
+
+func (e *endings) init(record func([]ending)) {
+	e.record = record
+	e.timer = time.AfterFunc(time.Hour, e.flush)
+	e.timer.Stop()
+}
+
+func (e *endings) add(x ending) {
+	x.at = time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.some = append(e.some, ending{k, r})
-	select {
-	case e.wake <- struct{}{}:
-	default:
+	if len(e.some) == 0 {
+		e.timer.Reset(gathering)
 	}
+	e.some = append(e.some, x)
 }
 
-// take gives what there is.
+// take gives some of what there is, for the caller to record.
 func (e *endings) take() (some []ending) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	some, e.some = e.some, nil
+	n := min(len(e.some), endingsAtOnce)
+	some, e.some = e.some[:n:n], e.some[n:]
+	if len(e.some) == 0 {
+		e.some = nil
+		e.timer.Stop()
+	}
 	return some
 }
 
-// recordEndings runs until the endings are closed.
-func (s *Server) recordEndings() {
-	for {
-		select {
-		case <-s.endings.wake:
-		case <-s.endings.stop:
-			return
-		}
-		for some := range slices.Chunk(s.endings.take(), outcomesAtOnce) {
-			s.recordTogether(some)
-		}
+// flush records all that there is.
+func (e *endings) flush() {
+	for some := e.take(); len(some) > 0; some = e.take() {
+		e.record(some)
 	}
 }
 
-// recordTogether records outcomes, and takes the tunnels for gone after that.
-func (s *Server) recordTogether(some []ending) {
-	records := make([]*audit.Record, len(some))
-	for i, e := range some {
-		records[i] = e.carried.outcome(e.result)
+// record writes the outcome of what has ended, and then a decision; nil: none. Its error is the
+// decision's: an outcome that cannot be recorded is told in the log.
+func (s *Server) record(ended []ending, decision *audit.Record) error {
+	records := make([]*audit.Record, 0, len(ended)+1)
+	for _, e := range ended {
+		records = append(records, e.who.outcome(e))
 	}
-	if err := s.cfg.Record(records...); err != nil {
-		s.cfg.Log.Error("writing the audit trail", zap.Error(err), zap.Int("outcomes", len(records)),
+	if decision != nil {
+		records = append(records, decision)
+	}
+	err := s.cfg.Record(records...)
+	if err != nil && len(ended) > 0 {
+		s.cfg.Log.Error("writing the audit trail", zap.Error(err), zap.Int("outcomes", len(ended)),
 			zap.String("transaction", records[0].Transaction.ID))
 	}
-	for _, e := range some {
-		s.conns.leave(e.carried.remote.Addr())
-		s.active.removeCarried(e.carried)
+	for _, e := range ended {
+		e.who.recorded()
 	}
-}
-
-// outcome gives the record of how a tunnel ended.
-func (k *carried) outcome(r tunnel.Result) *audit.Record {
-	k.mu.Lock()
-	failure := k.why
-	k.mu.Unlock()
-	if failure == "" {
-		failure = tunnelFailures[r.Cause]
-	}
-	return k.transaction().outcome(result{failure: failure, sent: r.Sent, received: r.Received})
+	return err
 }

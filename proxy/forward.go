@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -186,6 +187,18 @@ func (f *forwarding) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// ReadFrom is io.Copy's: content passes through a borrowed buffer.
+func (f *forwarding) ReadFrom(r io.Reader) (int64, error) {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{f}, r, buf[:])
+}
+
+// copySize is how much content is passed on at once, in bytes.
+const copySize = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
 // Flush is goproxy's, before it writes trailers.
 func (f *forwarding) Flush() { _ = f.control.Flush() }

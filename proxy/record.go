@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/sepproxy/sepproxy/audit"
@@ -48,11 +47,11 @@ func (t *transaction) decision() *audit.Record {
 	return &p.Record
 }
 
-// outcome makes the record of how it ended.
-func (t *transaction) outcome(res result) *audit.Record {
-	p := t.page(audit.ActionOutcome)
+// outcome makes the record of how it ended. It implements ender.
+func (t *transaction) outcome(e ending) *audit.Record {
+	p, res := t.page(audit.ActionOutcome), e.result
 	p.Event.Type = typeEnd
-	p.Event.Duration = int64(time.Since(t.started))
+	p.Event.Duration = int64(e.at.Sub(t.started))
 	p.Event.Outcome = "success"
 	switch {
 	case res.failure != "":

@@ -94,7 +94,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, handover: newHandover(), tunnels: tunnel.NewEngine(cfg.Timeouts.KeepAlive)}
 	s.conns.init(cfg.Limits)
 	s.active.init()
-	s.endings.init()
+	s.endings.init(func(some []ending) { _ = s.record(some, nil) })
 	s.workers = newWorkers(s.serve)
 	s.rate = rateLimit{limit: cfg.Limits.RequestsPerClient, record: s.recordFlood}
 	cfg.Upstream.Timeout, cfg.Upstream.Connect = cfg.Timeouts.Connect, s.tunnels.Dial
@@ -112,7 +112,6 @@ func New(cfg Config) *Server {
 		},
 	}
 	go func() { _ = s.plain.Serve(s.handover) }() // ends with the handover, and has no error to tell
-	go s.recordEndings()
 	return s
 }
 
@@ -265,7 +264,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	_ = s.plain.Close()
 	s.conns.closeAll()
 	s.tunnels.Close()
-	s.stop.Do(func() { close(s.endings.stop); close(s.workers.stop) })
+	s.stop.Do(func() { close(s.workers.stop) })
 	s.trips.CloseIdleConnections()
 	s.rate.flush() // what was refused to the last
 	return left

@@ -70,8 +70,9 @@ func TestNothingIsLeftOfConnectionsThatAreOver(t *testing.T) {
 	}
 	eventually(t, "giving goroutines back", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
 	eventually(t, "giving descriptors back", func() bool { return openFiles(t) <= files+2 })
-	if allowed, outcomes := 21*4, len(s.trail.all(audit.ActionOutcome)); outcomes != allowed {
-		t.Errorf("%d outcomes of %d allowed requests", outcomes, allowed)
+	const allowed = 21 * 4
+	if outcomes := s.trail.await(t, audit.ActionOutcome, allowed); len(outcomes) != allowed {
+		t.Errorf("%d outcomes of %d allowed requests", len(outcomes), allowed)
 	}
 }
 

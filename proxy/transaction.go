@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/sepproxy/sepproxy/policy"
 )
 
@@ -61,7 +59,7 @@ func (t *transaction) failed() policy.Reason {
 // fail ends t without a byte having passed.
 func (t *transaction) fail(reason policy.Reason) { t.end(result{failure: reason}) }
 
-// end records the outcome, once: a later call changes nothing. What ended t from outside is the
+// end has the outcome recorded, once: a later call changes nothing. What ended t from outside is the
 // failure, whatever error it showed as.
 func (t *transaction) end(r result) {
 	if why, ok := context.Cause(t.ctx).(endReason); ok {
@@ -76,15 +74,11 @@ func (t *transaction) end(r result) {
 	t.mu.Unlock()
 	t.cancel(nil)
 	t.count()
-	t.recordOutcome(r)
-	t.server.active.remove(t)
+	t.server.endings.add(ending{who: t, result: r})
 }
 
-func (t *transaction) recordOutcome(r result) {
-	if err := t.server.cfg.Record(t.outcome(r)); err != nil {
-		t.server.cfg.Log.Error("writing the audit trail", zap.Error(err), zap.String("transaction", t.id))
-	}
-}
+// recorded implements ender.
+func (t *transaction) recorded() { t.server.active.remove(t) }
 
 // deny turns the verdict of a tunnel whose first bytes fail the check, and ends it.
 func (t *transaction) deny(reason policy.Reason) {
