@@ -137,8 +137,11 @@ func (c *clientConn) readFirst(p []byte) (int, error) {
 // fill reads more from the socket.
 func (c *clientConn) fill() error {
 	if cap(c.raw)-len(c.raw) < readSize/2 {
-		if cap(c.buf) < len(c.raw)+readSize/2 {
-			c.buf = make([]byte, 0, 2*len(c.raw)+readSize)
+		switch need := len(c.raw) + readSize/2; {
+		case c.buf == nil && need <= readSize:
+			c.buf = headBuffers.Get().(*[readSize]byte)[:]
+		case cap(c.buf) < need:
+			c.buf = make([]byte, 2*need)
 		}
 		c.raw = append(c.buf[:0], c.raw...)
 	}
@@ -148,6 +151,17 @@ func (c *clientConn) fill() error {
 		return nil
 	}
 	return err
+}
+
+// headBuffers are for those whose first request is a CONNECT: they do not need theirs for long.
+var headBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// release gives the buffer back; nothing that was read into it is used any more.
+func (c *clientConn) release() {
+	if len(c.buf) == readSize {
+		headBuffers.Put((*[readSize]byte)(c.buf))
+	}
+	c.raw, c.buf = nil, nil
 }
 
 // readHead reads the next head into c.head. A head that is not well formed, or that does not come

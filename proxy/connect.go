@@ -12,14 +12,13 @@ const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
 // connect serves a CONNECT: parse, decide, dial, relay. early is what came with it.
 func (s *Server) connect(c *clientConn, early []byte) {
-	c.raw, c.buf = nil, nil // early holds it; an idle tunnel need not
 	target, err := policy.ParseAuthority(c.head.target)
 	if err != nil {
 		s.refuseMalformed(c, c.head, err)
 		return
 	}
 	t := s.decide(c, target, c.head.method)
-	c.head = head{} // as above
+	c.raw, c.head = nil, head{} // early holds the one, t the other; an idle tunnel needs neither
 	if reason := t.refusal(); reason != "" {
 		s.answer(c, t, reason, "")
 		return
@@ -51,6 +50,7 @@ func (s *Server) relay(c *clientConn, t *transaction, origin net.Conn, early []b
 	t.count()
 	c.handOver()
 	t.carry(c.Conn, origin, first)
+	c.release()
 }
 
 // refusal is why t cannot be served: the reason of its denial, or the failure that ended it

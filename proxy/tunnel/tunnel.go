@@ -34,7 +34,8 @@ type Result struct {
 
 // Options of a tunnel.
 type Options struct {
-	// Early is what the client already sent after its CONNECT; it reaches the origin first.
+	// Early is what the client already sent after its CONNECT; it reaches the origin first. The tunnel
+	// does not keep it: it is the caller's again when Start returns.
 	Early []byte
 	// Idle ends a tunnel in which nothing moved for this long, or up to an eighth of it and at most
 	// five seconds longer; zero: never.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type twin struct {
 
 // startTwin joins client and origin, which it owns from here on and closes.
 func startTwin(client, origin net.Conn, opt Options) *twin {
+	opt.Early = slices.Clone(opt.Early)
 	t := &twin{client: client, origin: origin, opt: opt, started: time.Now()}
 	if opt.Idle > 0 {
 		t.mu.Lock()
