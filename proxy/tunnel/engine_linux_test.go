@@ -335,6 +335,60 @@ func TestAFlowIsSplicedWhileThatPays(t *testing.T) {
 	}
 }
 
+// The buffer is the loop's, and the next tunnel's bytes are in it a moment later.
+func TestWhatIsHeldStaysWhatItWas(t *testing.T) {
+	h := byHand(t)
+	client, origin, j, _ := h.start(Options{})
+	_ = origin.SetReadBuffer(16 << 10)
+	_ = unix.SetsockoptInt(int(j.sides[originSide].fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10)
+	sent := bytes.Repeat([]byte("mine "), 1<<20/5)
+	go func() { _, _ = client.Write(sent); _ = client.CloseWrite() }()
+	f := &j.flows[clientSide]
+	eventually(t, "back-pressure", func() bool { h.quiet(); return f.held != nil && len(f.held.rest) > 0 })
+	other, far, _, _ := h.start(Options{})
+	if _, err := other.Write(bytes.Repeat([]byte("yours"), pieceSize/5)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other tunnel", func() bool { h.quiet(); n, _ := far.Read(make([]byte, pieceSize)); return n > 0 })
+	got := make(chan []byte, 1)
+	go func() { all, _ := io.ReadAll(origin); got <- all }()
+	eventually(t, "the rest", func() bool { h.quiet(); return len(got) > 0 })
+	if all := <-got; !bytes.Equal(all, sent) {
+		t.Errorf("%d bytes arrived of %d, or others", len(all), len(sent))
+	}
+}
+
+func TestAPipeIsNotLentWithWhatSomebodyLeftInIt(t *testing.T) {
+	h := byHand(t)
+	client, origin, j, ended := h.start(Options{})
+	f := &j.flows[originSide]
+	piece := make([]byte, 512<<10)
+	for !f.spliced {
+		wrote := make(chan error, 1)
+		go func() { _, err := origin.Write(piece); wrote <- err }()
+		_ = client.SetReadDeadline(time.Now().Add(patience))
+		go func() { _, _ = io.CopyN(io.Discard, client, int64(len(piece))) }()
+		eventually(t, "bulk", func() bool { h.quiet(); return len(wrote) > 0 })
+	}
+	before := h.pipes.open
+	_ = unix.Shutdown(int(j.sides[clientSide].fd), unix.SHUT_WR) // the next write there fails
+	if _, err := origin.Write(piece[:pieceSize]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end", func() bool { h.quiet(); return len(ended) > 0 })
+	if r := <-ended; r.Cause != ClientReset {
+		t.Errorf("result %+v", r)
+	}
+	if before == 0 || h.pipes.open != before-1 {
+		t.Errorf("%d pipes before, %d after one was left with bytes in it", before, h.pipes.open)
+	}
+	for _, p := range h.pipes.spare {
+		if n, err := unix.IoctlGetInt(p.r, unix.TIOCINQ); n != 0 || err != nil {
+			t.Errorf("%d bytes in a spare pipe, %v", n, err)
+		}
+	}
+}
+
 func TestWithoutDescriptorsATunnelIsATwin(t *testing.T) {
 	for _, free := range []int{0, 1} { // none, then one of the two that are needed
 		t.Run(strconv.Itoa(free), func(t *testing.T) { twinWith(t, free) })

@@ -204,3 +204,28 @@ func TestAResetIsToldApartBySide(t *testing.T) {
 		}
 	})
 }
+
+// A server that has said its last byte and is gone answers with a reset what its client still says, an
+// alert of TLS most often. Nobody misses that: the tunnel has ended, and not failed.
+func TestWhatAClientAddsAfterItsServersEndIsNoFailure(t *testing.T) {
+	each(t, func(t *testing.T, start starter) {
+		var sent, written atomic.Int64
+		client, origin, _, ended := start(Options{Moved: func(n, _ int) { sent.Add(int64(n)) }})
+		_, _ = origin.Write([]byte("all"))
+		_ = origin.Close()
+		if got, err := io.ReadAll(client); err != nil || string(got) != "all" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		eventually(t, "dropping", func() bool { // the first piece is answered with the reset, and those after it cannot be sent
+			n, err := client.Write([]byte("bye"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return written.Add(int64(n))-sent.Load() > 30
+		})
+		_ = client.Close()
+		if r := result(t, ended); r.Cause != Ended || r.Received != 3 || r.Sent != sent.Load() {
+			t.Errorf("result %+v, told of %d", r, sent.Load())
+		}
+	})
+}
