@@ -53,7 +53,7 @@ func parseJSON(line []byte) (*Record, error) {
 // appendRecord writes the record as one JSON object, its members in the order of the documented
 // example, without its end: chain, the last member, depends on the others' bytes.
 func appendRecord(b []byte, r *Record) []byte {
-	o := object(append(b, '{'))
+	o := jsonObject(append(b, '{'))
 	o.time("@timestamp", r.Time)
 	o.open("ecs")
 	o.value("version", r.ECS.Version)
@@ -89,7 +89,7 @@ func appendRecord(b []byte, r *Record) []byte {
 	return o
 }
 
-func (o *object) event(e *Event) {
+func (o *jsonObject) event(e *Event) {
 	o.open("event")
 	o.value("kind", e.Kind)
 	o.value("dataset", e.Dataset)
@@ -105,7 +105,7 @@ func (o *object) event(e *Event) {
 	o.close()
 }
 
-func (o *object) observer(v *Observer) {
+func (o *jsonObject) observer(v *Observer) {
 	o.open("observer")
 	o.value("hostname", v.Hostname)
 	o.text("type", v.Type)
@@ -114,7 +114,7 @@ func (o *object) observer(v *Observer) {
 	o.close()
 }
 
-func (o *object) endpoint(key string, e *Endpoint) {
+func (o *jsonObject) endpoint(key string, e *Endpoint) {
 	if e == nil {
 		return
 	}
@@ -127,7 +127,7 @@ func (o *object) endpoint(key string, e *Endpoint) {
 	o.close()
 }
 
-func (o *object) http(h *HTTP) {
+func (o *jsonObject) http(h *HTTP) {
 	if h == nil {
 		return
 	}
@@ -145,7 +145,7 @@ func (o *object) http(h *HTTP) {
 	o.close()
 }
 
-func (o *object) url(u *URL) {
+func (o *jsonObject) url(u *URL) {
 	if u == nil {
 		return
 	}
@@ -158,7 +158,7 @@ func (o *object) url(u *URL) {
 	o.close()
 }
 
-func (o *object) sepproxy(s *Sepproxy) {
+func (o *jsonObject) sepproxy(s *Sepproxy) {
 	o.open("sepproxy")
 	o.text("verdict", s.Verdict)
 	o.text("reason", s.Reason)
@@ -181,7 +181,7 @@ func (o *object) sepproxy(s *Sepproxy) {
 	o.close()
 }
 
-func (o *object) offered(t *Offered) {
+func (o *jsonObject) offered(t *Offered) {
 	if t == nil {
 		return
 	}
@@ -195,7 +195,7 @@ func (o *object) offered(t *Offered) {
 	o.close()
 }
 
-func (o *object) previous(p *Previous) {
+func (o *jsonObject) previous(p *Previous) {
 	if p == nil {
 		return
 	}
@@ -206,7 +206,7 @@ func (o *object) previous(p *Previous) {
 	o.close()
 }
 
-func (o *object) deleted(d *Deleted) {
+func (o *jsonObject) deleted(d *Deleted) {
 	if d == nil {
 		return
 	}
@@ -218,7 +218,7 @@ func (o *object) deleted(d *Deleted) {
 	o.close()
 }
 
-func (o *object) resumed(r *Resumed) {
+func (o *jsonObject) resumed(r *Resumed) {
 	if r == nil {
 		return
 	}

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// An object is JSON under construction, without reflection: every request writes two.
-type object []byte
+// A jsonObject is JSON under construction, without reflection: every request writes two.
+type jsonObject []byte
 
-func (o *object) name(key string) {
+func (o *jsonObject) name(key string) {
 	if b := *o; b[len(b)-1] != '{' {
 		*o = append(*o, ',')
 	}
@@ -17,27 +17,27 @@ func (o *object) name(key string) {
 }
 
 // open begins a member that is an object; close ends it.
-func (o *object) open(key string) {
+func (o *jsonObject) open(key string) {
 	o.name(key)
 	*o = append(*o, '{')
 }
 
-func (o *object) close() { *o = append(*o, '}') }
+func (o *jsonObject) close() { *o = append(*o, '}') }
 
 // text is left out when it is empty, as optional members are; value is not.
-func (o *object) text(key, s string) {
+func (o *jsonObject) text(key, s string) {
 	if s != "" {
 		o.value(key, s)
 	}
 }
 
-func (o *object) value(key, s string) {
+func (o *jsonObject) value(key, s string) {
 	o.name(key)
 	*o = appendQuoted(*o, s)
 }
 
 // texts writes [] for an empty list.
-func (o *object) texts(key string, list []string) {
+func (o *jsonObject) texts(key string, list []string) {
 	o.name(key)
 	*o = append(*o, '[')
 	for i, s := range list {
@@ -50,29 +50,29 @@ func (o *object) texts(key string, list []string) {
 }
 
 // number is left out when it is 0; count is not.
-func (o *object) number(key string, n int64) {
+func (o *jsonObject) number(key string, n int64) {
 	if n != 0 {
 		o.count(key, n)
 	}
 }
 
-func (o *object) count(key string, n int64) {
+func (o *jsonObject) count(key string, n int64) {
 	o.name(key)
 	*o = strconv.AppendInt(*o, n, 10)
 }
 
-func (o *object) unsigned(key string, n uint64) {
+func (o *jsonObject) unsigned(key string, n uint64) {
 	o.name(key)
 	*o = strconv.AppendUint(*o, n, 10)
 }
 
-func (o *object) boolean(key string, b bool) {
+func (o *jsonObject) boolean(key string, b bool) {
 	o.name(key)
 	*o = strconv.AppendBool(*o, b)
 }
 
 // time writes RFC 3339 in UTC, always with nine digits of a second.
-func (o *object) time(key string, t time.Time) {
+func (o *jsonObject) time(key string, t time.Time) {
 	o.name(key)
 	b := append(*o, '"')
 	b = t.UTC().AppendFormat(b, time.RFC3339)

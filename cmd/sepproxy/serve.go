@@ -145,7 +145,9 @@ func (in *instance) countDial(d time.Duration) { in.metrics.UpstreamDial(d) }
 // them later.
 func (in *instance) record(records ...*audit.Record) error {
 	if err := in.trail.Write(records...); err != nil {
-		in.metrics.AuditError()
+		for range records {
+			in.metrics.AuditError()
+		}
 		return err
 	}
 	for _, r := range records {
