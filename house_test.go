@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"bench/load":          {"bench/origin"},
 	"bench/origin":        {},
 	"bench/program":       {"bench/load", "bench/origin"},
+	"bench/report":        {"audit", "bench/figure", "catalog"},
 	"cmd/sepproxy":        {"admin", "audit", "catalog", "internal/strictyaml", "policy", "proxy", "proxy/upstream", "report", "report/live", "report/page"},
 }
 

@@ -57,15 +57,23 @@ func appendSeal(line []byte, k link) []byte {
 
 // unseal parts a line (without its newline) into what is hashed and its chain.
 func unseal(line []byte) (body []byte, k link, ok bool) {
-	if len(line) < sealLen {
+	body, chain, ok := split(line)
+	if !ok || !isLink(chain) {
 		return nil, k, false
+	}
+	return body, link(chain), true
+}
+
+// split is unseal without a look at the chain, which may be any bytes as long as one.
+func split(line []byte) (body, chain []byte, ok bool) {
+	if len(line) < sealLen {
+		return nil, nil, false
 	}
 	body, end := line[:len(line)-sealLen], line[len(line)-sealLen:]
-	value, tail := end[len(sealHead):len(sealHead)+len(k)], end[len(sealHead)+len(k):]
-	if !bytes.HasPrefix(end, []byte(sealHead)) || string(tail) != sealTail || !isLink(value) {
-		return nil, k, false
+	if string(end[:len(sealHead)]) != sealHead || string(end[len(end)-len(sealTail):]) != sealTail {
+		return nil, nil, false
 	}
-	return body, link(value), true
+	return body, end[len(sealHead) : len(end)-len(sealTail)], true
 }
 
 func isLink(b []byte) bool {

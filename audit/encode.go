@@ -24,14 +24,15 @@ const MaxLine = 1 << 20
 // (Verify does) and passes over members it does not know, which later versions may add.
 func ParseLine(line []byte) (*Record, error) {
 	line = bytes.TrimSuffix(line, []byte("\n"))
-	return new(fastParser).parseAny(line, string(line))
+	return new(fastParser).parseAny(line)
 }
 
 // parseAny reads any line. What encoding/json has to read stays valid after the next call.
-func (p *fastParser) parseAny(raw []byte, text string) (*Record, error) {
-	if r, ok := p.parse(raw, text); ok {
+func (p *fastParser) parseAny(raw []byte) (*Record, error) {
+	if r, ok := p.parse(raw); ok {
 		return r, nil
 	}
+	p.memo = nil
 	return parseJSON(raw)
 }
 

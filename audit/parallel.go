@@ -7,28 +7,34 @@ import (
 	"hash"
 	"io"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
 
 // A Line is one line of an audit file, as Map shows it. It is valid only during the call; strings of Record
-// stay valid, but each keeps a quarter of a megabyte in memory: clone what is kept.
+// stay valid.
 type Line struct {
-	Record *Record // nil for a line that is no record
-	Err    error   // why it is none
-	raw    []byte  // without newline
-	before []byte  // the line before; nil where that is not at hand
-	ended  bool    // with a newline
+	// Record lacks transaction id and chain, and is only to be read. It is nil for a line that is no record.
+	Record *Record
+	Err    error // why it is none
+	// Memo is a place for what the caller makes of the members http, url, tls, rule and sepproxy: each line that has
+	// this place has the same ones. It is nil where there is none. One goroutine uses it.
+	Memo *any
+
+	raw    []byte // without newline
+	before []byte // the line before; nil where that is not at hand
+	ended  bool   // with a newline
 
 	hash hash.Hash // reused, like
 	sum  []byte
 }
 
 // Map is Scan for large files: several goroutines decode the lines of the audit file in r, and take gets
-// what decode made of them, one at a time, in the order of the file; it must not keep the pointer. decode
-// must be safe for concurrent use. Map ends at the end of r, with the first error of take, as it is, or when ctx
+// what decode made of them, one at a time, in the order of the file. Neither keeps the pointers; decode gets
+// one to a value that may have been used before, and must be safe for concurrent use. Map ends at the end of r, with the first error of take, as it is, or when ctx
 // does. Memory does not grow with the file. The caller closes r.
-func Map[T any](ctx context.Context, r io.Reader, decode func(*Line) T, take func(line int, value *T) error) error {
+func Map[T any](ctx context.Context, r io.Reader, decode func(*Line, *T), take func(line int, value *T) error) error {
 	in, err := decompress(r)
 	if err != nil {
 		return fmt.Errorf("reading the head of the file: %w", err)
@@ -55,7 +61,7 @@ func Map[T any](ctx context.Context, r io.Reader, decode func(*Line) T, take fun
 // A mapping is one call of Map. The pieces go round: free, read, decoded while they wait for their turn,
 // delivered, free.
 type mapping[T any] struct {
-	decode func(*Line) T
+	decode func(*Line, *T)
 	take   func(int, *T) error
 	free   chan *piece[T]
 	todo   chan *piece[T]
@@ -107,7 +113,7 @@ func (m *mapping[T]) read(ctx context.Context, in *blockReader) error {
 }
 
 func (m *mapping[T]) work() error {
-	var parser fastParser
+	parser := fastParser{brief: true}
 	for p := range m.todo {
 		p.decode(&parser, m.decode)
 		p.done <- struct{}{}
@@ -137,27 +143,28 @@ func (m *mapping[T]) deliver(ctx context.Context) error {
 }
 
 // decode fills in values, a value for each line.
-func (p *piece[T]) decode(parser *fastParser, decode func(*Line) T) {
-	text := string(p.block.data)
+func (p *piece[T]) decode(parser *fastParser, decode func(*Line, *T)) {
 	p.values = p.values[:0]
 	var l Line
 	for rest := p.block.data; len(rest) > 0; {
 		raw, after, ended := bytes.Cut(rest, newline)
-		start := len(p.block.data) - len(rest)
 		l.before, l.raw, l.ended = l.raw, raw, ended || p.block.long && !p.block.torn
-		l.parse(parser, text[start:start+len(raw)], p.block.long)
-		p.values = append(p.values, decode(&l))
+		l.parse(parser, p.block.long)
+		n := len(p.values)
+		p.values = slices.Grow(p.values, 1)[:n+1]
+		decode(&l, &p.values[n])
 		rest = after
 	}
 }
 
 var newline = []byte{'\n'}
 
-func (l *Line) parse(parser *fastParser, text string, long bool) {
+func (l *Line) parse(parser *fastParser, long bool) {
 	if long || len(l.raw) >= MaxLine {
-		l.Record, l.Err = nil, errLong
+		l.Record, l.Err, l.Memo = nil, errLong, nil
 		l.raw = l.raw[:min(len(l.raw), MaxLine-1)]
 		return
 	}
-	l.Record, l.Err = parser.parseAny(l.raw, text)
+	l.Record, l.Err = parser.parseAny(l.raw)
+	l.Memo = parser.memo
 }

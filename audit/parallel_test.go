@@ -5,8 +5,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,11 +17,10 @@ import (
 
 // mapped is what Map makes of r, in the form of scanned.
 func mapped(r io.Reader) (lines []string, err error) {
-	shown := func(l *Line) string {
-		if l.Record == nil {
-			return "?" + string(l.raw)
+	shown := func(l *Line, s *string) {
+		if *s = string(l.raw) + "\n"; l.Record == nil {
+			*s = "?" + string(l.raw)
 		}
-		return string(l.raw) + "\n"
 	}
 	err = Map(context.Background(), r, shown, func(n int, line *string) error {
 		if n != len(lines)+1 {
@@ -79,7 +80,7 @@ func (s *scraps) Read(p []byte) (int, error) {
 func TestMapEndsWithTheErrorOfTakeOrReader(t *testing.T) {
 	text := strings.Repeat("x\n", 1_000_000)
 	calls := 0
-	err := Map(t.Context(), strings.NewReader(text), func(*Line) int { return 0 }, func(int, *int) error {
+	err := Map(t.Context(), strings.NewReader(text), func(*Line, *int) {}, func(int, *int) error {
 		if calls++; calls == 5 {
 			return errDisk
 		}
@@ -100,7 +101,7 @@ func TestMapEndsWithTheErrorOfTakeOrReader(t *testing.T) {
 func TestMapEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	forever := &scraps{rand.New(rand.NewPCG(1, 2)), strings.Repeat("x\n", 5_000_000)}
-	err := Map(ctx, forever, func(*Line) int { return 0 }, func(n int, _ *int) error {
+	err := Map(ctx, forever, func(*Line, *int) {}, func(n int, _ *int) error {
 		if n == 100 {
 			cancel()
 		}
@@ -171,4 +172,58 @@ func FuzzBlocks(f *testing.F) {
 			t.Errorf("%v, %d lines, want %d", err, len(got), len(want))
 		}
 	})
+}
+
+// Lines with the same memo are alike in all that a memo may be made of.
+func TestMemoIsOfTheSameMembers(t *testing.T) {
+	path := trailPath(t)
+	l := openLog(t, Options{Path: path})
+	for i := range 300 {
+		r := decision()
+		r.Source.IP = fmt.Sprintf("10.0.0.%d", i)
+		r.URL.Domain = fmt.Sprintf("h%d.example.net", i%3)
+		if i%5 == 0 {
+			r.URL.Domain = "\"odd\"" // escaped: encoding/json's, and no memo
+		}
+		if err := l.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	type seen struct {
+		domain, memo string
+		fresh        bool
+	}
+	remembered, fresh := 0, 0
+	err = Map(t.Context(), f, func(l *Line, s *seen) {
+		*s = seen{domain: l.Record.URL.Domain}
+		if l.Memo == nil {
+			return
+		}
+		if s.fresh = *l.Memo == nil; s.fresh {
+			*l.Memo = strings.Clone(s.domain)
+		}
+		s.memo = (*l.Memo).(string)
+	}, func(_ int, s *seen) error {
+		if s.memo != "" {
+			remembered++
+		}
+		if s.fresh {
+			fresh++
+		}
+		if (s.memo == "") != (s.domain == `"odd"`) || s.memo != "" && s.memo != s.domain {
+			t.Errorf("%+v", *s)
+		}
+		return nil
+	})
+	if err != nil || remembered != 240 || fresh != 3 {
+		t.Errorf("%v, %d remembered, %d of them for the first time", err, remembered, fresh)
+	}
 }

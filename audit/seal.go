@@ -21,42 +21,45 @@ type Seal struct {
 }
 
 // Seal takes what checking the chain needs out of the line. It hashes the line, which is most of its cost.
-func (l *Line) Seal() Seal {
-	if !l.ended {
-		return Seal{torn: true}
+func (l *Line) Seal(s *Seal) {
+	*s = Seal{err: l.Err, torn: !l.ended}
+	body, chain, ok := split(l.raw)
+	switch {
+	case s.torn:
+		return
+	case l.Err != nil || !ok:
+		_, s.chain, s.sealed = unseal(l.raw)
+		return
 	}
-	seal := Seal{err: l.Err}
-	body, chain, ok := unseal(l.raw)
-	seal.chain, seal.sealed = chain, ok
-	if l.Err != nil || !ok {
-		return seal
-	}
-	seal.sequence = l.Record.Event.Sequence
+	s.sequence = l.Record.Event.Sequence
 	if about := &l.Record.Sepproxy; about.Previous != nil || about.Deleted != nil {
-		seal.record = l.Record // of encoding/json, which makes each anew
+		s.record = l.Record // of encoding/json, which makes each anew
 	}
-	if _, previous, ok := unseal(l.before); ok {
-		seal.previous = previous
-		seal.fits = l.fits(body, chain)
+	if _, before, ok := split(l.before); ok {
+		s.previous = link(before)
+		s.fits = l.fits(before, body, chain)
 	} else {
-		seal.body = bytes.Clone(body)
+		s.body = bytes.Clone(body)
 	}
-	return seal
+	// What fits is the digits of a hash and needs no second look.
+	s.chain, s.sealed = link(chain), s.fits || isLink(chain)
 }
 
-// fits tells whether the line's chain follows from that of the line before, which has one. It is the function
-// fits without copies.
-func (l *Line) fits(body []byte, chain link) bool {
+// Chain is the chain that the line ends with; "" if it has none.
+func (s *Seal) Chain() string { return s.chain.String() }
+
+// fits is the function fits without copies.
+func (l *Line) fits(previous, body, chain []byte) bool {
 	if l.hash == nil {
 		l.hash = sha256.New()
 	}
 	l.hash.Reset()
-	l.hash.Write(l.before[len(l.before)-sealLen:][len(sealHead):][:len(chain)])
+	l.hash.Write(previous)
 	l.hash.Write(body)
 	l.sum = l.hash.Sum(l.sum[:0])
 	var digits link
 	hex.Encode(digits[:], l.sum)
-	return digits == chain
+	return string(digits[:]) == string(chain)
 }
 
 // follows tells whether the line's chain follows from previous.

@@ -157,4 +157,4 @@ func (v *Verifier) read(ctx context.Context, path string) error {
 	})
 }
 
-func sealLine(l *Line) Seal { return l.Seal() }
+func sealLine(l *Line, s *Seal) { l.Seal(s) }

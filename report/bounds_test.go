@@ -46,7 +46,7 @@ func TestNamesOfServicesAreBounded(t *testing.T) {
 }
 
 func TestClientSetCountsExactlyUpToItsBound(t *testing.T) {
-	x, set := clientIndex{}, clientSet{}
+	x, set := newClientIndex(), clientSet{}
 	for i := range maxClients + 1000 {
 		set.add(numberOf(x, fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)))
 		if i%7 == 0 {
@@ -56,18 +56,18 @@ func TestClientSetCountsExactlyUpToItsBound(t *testing.T) {
 			t.Fatalf("%d clients, want %d", set.len(), want)
 		}
 	}
-	if len(x) != maxClients || set.len() != maxClients+1 {
-		t.Errorf("%d known, %d counted", len(x), set.len())
+	if len(x.numbers) != maxClients || set.len() != maxClients+1 {
+		t.Errorf("%d known, %d counted", len(x.numbers), set.len())
 	}
 }
 
-func numberOf(x clientIndex, ip string) int {
+func numberOf(x *clientIndex, ip string) int {
 	n, _ := x.number(ip)
 	return n
 }
 
 func TestOneClientHasOneAddress(t *testing.T) {
-	x := clientIndex{}
+	x := newClientIndex()
 	if numberOf(x, "10.0.0.7") != numberOf(x, "::ffff:10.0.0.7") || numberOf(x, "fe80::1%eth0") != numberOf(x, "fe80::1") {
 		t.Error("one client counts as two")
 	}
@@ -97,7 +97,7 @@ func TestMemoryDoesNotGrowWithTheTrail(t *testing.T) {
 		go generate(w, records)
 		c, n := newCollector(&Options{Services: services}), 0
 		var most uint64
-		err := audit.Map(t.Context(), r, entryOf, func(_ int, v *entry) error {
+		err := audit.Map(t.Context(), r, decode, func(_ int, v *entry) error {
 			if v.err != nil {
 				t.Error(v.err)
 			}

@@ -95,7 +95,7 @@ func (b *builder) add(ctx context.Context, s *source, progress func(n int)) erro
 			return nil
 		}
 		for _, c := range s.copies {
-			if c.line == line && c.chain != v.event.chain {
+			if c.line == line && c.chain != v.seal.Chain() {
 				b.warn("%s begins like %s and then differs; only the longer, %s, is counted: see which one is sound with sepproxy audit verify",
 					c.path, s.path, s.path)
 			}
@@ -128,7 +128,11 @@ func (b *builder) report() *Report {
 	if b.unsaid > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d more of these", b.unsaid))
 	}
-	r.Policies = b.policiesInOrder()
+	first := func(revision string) time.Time { return b.policies.values[revision].from }
+	r.Policies = slices.SortedFunc(maps.Keys(b.policies.values), func(p, q string) int {
+		return cmp.Or(first(p).Compare(first(q)), cmp.Compare(p, q))
+	})
+	r.Policies = notNil(r.Policies)
 	r.Services, r.Unused = b.serviceRows()
 	r.Undocumented = b.undocumentedRows()
 	r.Denials = b.denialRows()
@@ -139,18 +143,6 @@ func (b *builder) report() *Report {
 	r.Events = b.events.latest()
 	r.Trail = b.trail
 	return r
-}
-
-// policiesInOrder gives the revisions as they appeared.
-func (b *builder) policiesInOrder() []string {
-	first := func(revision name) time.Time { return b.policies.values[revision].from }
-	list := []string{}
-	for _, revision := range slices.SortedFunc(maps.Keys(b.policies.values), func(p, q name) int {
-		return cmp.Or(first(p).Compare(first(q)), cmp.Compare(p, q))
-	}) {
-		list = append(list, string(revision))
-	}
-	return list
 }
 
 func notNil(s []string) []string {

@@ -21,9 +21,7 @@ type clientTally struct {
 
 func (t *clientTally) decision(e *event) {
 	t.seen.note(e.at)
-	if t.name != e.clientName {
-		t.name = strings.Clone(e.clientName)
-	}
+	t.name = e.clientName
 	t.requests = plus(t.requests, e.requests)
 	if !e.allowed {
 		t.denied = plus(t.denied, e.requests)

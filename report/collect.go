@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sepproxy/sepproxy/audit"
 	"github.com/sepproxy/sepproxy/catalog"
 )
 
@@ -23,6 +22,31 @@ const (
 	maxTargets      = 20_000 // whose rows are remembered; it changes nothing but speed
 )
 
+// An address is what rows are told apart by.
+type address struct {
+	host string
+	port uint16
+}
+
+type (
+	serviceAddress struct {
+		service string
+		address
+	}
+	denial struct {
+		reason string
+		address
+	}
+	schemeAddress struct {
+		scheme string
+		address
+	}
+	jointAddress struct {
+		services string
+		address
+	}
+)
+
 type service struct {
 	tally
 	joint int64 // requests that count in other services too
@@ -37,14 +61,16 @@ type collector struct {
 	total        tally
 	timeline     series
 	days         series
-	index        clientIndex
+	index        *clientIndex
 	clients      clientTable
-	policies     bounded[name, span]
-	services     bounded[name, service]
+	policies     bounded[string, span]
+	revision     string // the last one, and
+	revisionSpan *span  // when it was in force
+	services     bounded[string, service]
 	endpoints    bounded[serviceAddress, tally]
 	undocumented bounded[schemeAddress, undocumented]
 	joint        bounded[jointAddress, tally]
-	reasons      bounded[name, tally]
+	reasons      bounded[string, tally]
 	denials      bounded[denial, tally]
 	tenants      tenants
 	events       events
@@ -58,13 +84,13 @@ func newCollector(o *Options) *collector {
 		since: o.Since, until: o.Until,
 		timeline:     series{step: steps[0]},
 		days:         series{step: day},
-		index:        clientIndex{},
-		policies:     newBounded[name, span](maxPolicies),
-		services:     newBounded[name, service](maxServices),
+		index:        newClientIndex(),
+		policies:     newBounded[string, span](maxPolicies),
+		services:     newBounded[string, service](maxServices),
 		endpoints:    newBounded[serviceAddress, tally](maxEndpoints),
 		undocumented: newBounded[schemeAddress, undocumented](maxUndocumented),
 		joint:        newBounded[jointAddress, tally](maxJoint),
-		reasons:      newBounded[name, tally](maxReasons),
+		reasons:      newBounded[string, tally](maxReasons),
 		denials:      newBounded[denial, tally](maxDenials),
 		tenants:      newTenants(o.catalog()),
 		shared:       map[string]map[string]bool{},
@@ -72,7 +98,7 @@ func newCollector(o *Options) *collector {
 	}
 	owners := map[catalog.Endpoint][]string{}
 	for _, s := range o.Services {
-		c.services.reserve(name(s.ID))
+		c.services.reserve(s.ID)
 		for _, e := range s.Endpoints {
 			c.endpoints.reserve(serviceAddress{s.ID, address{e.Host, e.Port}})
 			owners[sameEndpoint(e)] = append(owners[sameEndpoint(e)], s.ID)
@@ -101,9 +127,9 @@ func (c *collector) share(ids []string) {
 				continue
 			}
 			if c.shared[id] == nil {
-				c.shared[strings.Clone(id)] = map[string]bool{}
+				c.shared[id] = map[string]bool{}
 			}
-			c.shared[id][strings.Clone(with)] = true
+			c.shared[id][with] = true
 		}
 	}
 }
@@ -116,21 +142,29 @@ func (c *collector) count(e *event) {
 	c.records++
 	c.period.note(e.at)
 	if e.policy != "" {
-		c.policies.at(name(e.policy), Other).note(e.at)
+		c.policySpan(e.policy).note(e.at)
 	}
 	if e.happen != nil {
 		c.events.note(*e.happen)
 		return
 	}
 	e.client, e.clientAddr = c.index.number(e.ip)
-	switch e.action {
-	case audit.ActionDecision:
+	switch {
+	case e.decision:
 		c.decision(e)
-	case audit.ActionOutcome:
+	case e.outcome:
 		// The decision of a tunnel that began before the period is not counted: nothing to turn.
 		e.turned = e.turned && c.inPeriod(e.began)
 		c.outcome(e)
 	}
+}
+
+// policySpan remembers the last revision, which is the next one's, nearly always.
+func (c *collector) policySpan(revision string) *span {
+	if c.revision != revision {
+		c.revision, c.revisionSpan = revision, c.policies.at(revision, Other)
+	}
+	return c.revisionSpan
 }
 
 func (c *collector) inPeriod(t time.Time) bool {
@@ -138,8 +172,8 @@ func (c *collector) inPeriod(t time.Time) bool {
 }
 
 func (c *collector) decision(e *event) {
-	r := c.rowsOf(e.target)
-	p := point{requests: e.requests}
+	r := c.rowsOf(e.matter)
+	second, p := e.at.Unix(), point{requests: e.requests}
 	if !e.allowed {
 		p.denied = e.requests
 		c.refused(e)
@@ -148,7 +182,7 @@ func (c *collector) decision(e *event) {
 		t.decision(e)
 	}
 	for _, s := range r.services {
-		s.days.noteAt(e.at, p)
+		s.days.noteAt(second, &p)
 		if len(r.services) > 1 {
 			s.joint = plus(s.joint, e.requests)
 		}
@@ -163,13 +197,13 @@ func (c *collector) decision(e *event) {
 	if client := c.clients.row(e.client, e.clientAddr); client != nil {
 		client.decision(e)
 	}
-	c.timeline.noteAt(e.at, p)
-	c.days.noteAt(e.at, p)
+	c.timeline.noteAt(second, &p)
+	c.days.noteAt(second, &p)
 }
 
 func (c *collector) outcome(e *event) {
-	r := c.rowsOf(e.target)
-	p := point{bytes: e.bytes}
+	r := c.rowsOf(e.matter)
+	second, p := e.at.Unix(), point{bytes: e.bytes}
 	if e.turned {
 		p.denied = 1
 		refused := *e
@@ -191,13 +225,13 @@ func (c *collector) outcome(e *event) {
 	if client := c.clients.row(e.client, e.clientAddr); client != nil {
 		client.outcome(e)
 	}
-	c.timeline.noteAt(e.at, p)
-	c.days.noteAt(e.at, p)
+	c.timeline.noteAt(second, &p)
+	c.days.noteAt(second, &p)
 }
 
 // refused counts what was denied by its reason.
 func (c *collector) refused(e *event) {
-	c.reasons.at(name(e.reason), Other).decision(e)
+	c.reasons.at(e.reason, Other).decision(e)
 	c.denials.at(denial{e.reason, e.to}, denial{e.reason, address{Other, 0}}).decision(e)
 }
 
@@ -209,15 +243,19 @@ type rows struct {
 	tenant       *tenant       // nil: the host is nobody else's
 }
 
-// rowsOf remembers the rows of targets, which come by the thousand.
-func (c *collector) rowsOf(to target) *rows {
-	r := c.targets[to]
+// rowsOf remembers the rows of matters and of targets, which come by the thousand.
+func (c *collector) rowsOf(a *matter) *rows {
+	if a.rows != nil {
+		return a.rows
+	}
+	r := c.targets[a.target]
 	if r == nil {
-		r = c.findRows(to)
+		r = c.findRows(a.target)
 		if len(c.targets) < maxTargets {
-			c.targets[to.clone()] = r
+			c.targets[a.target] = r
 		}
 	}
+	a.rows = r
 	return r
 }
 
@@ -225,13 +263,13 @@ func (c *collector) findRows(to target) *rows {
 	r := &rows{tallies: []*tally{&c.total}}
 	ids := to.serviceIDs()
 	for _, id := range ids {
-		s := c.services.at(name(id), Other)
+		s := c.services.at(id, Other)
 		if slices.Contains(r.services, s) {
 			continue // several services have become Other
 		}
 		r.services = append(r.services, s)
 		r.tallies = append(r.tallies, &s.tally)
-		if to.to.host != "" && c.services.has(name(id)) {
+		if to.to.host != "" && c.services.has(id) {
 			rest := serviceAddress{id, address{Other, 0}}
 			r.tallies = append(r.tallies, c.endpoints.at(serviceAddress{id, to.to}, rest))
 		}
@@ -256,11 +294,6 @@ type target struct {
 	scheme       string
 	to           address
 	undocumented bool
-}
-
-func (t target) clone() target {
-	t.services, t.scheme, t.to = strings.Clone(t.services), strings.Clone(t.scheme), t.to.clone()
-	return t
 }
 
 func (t target) serviceIDs() []string {

@@ -24,7 +24,7 @@ func (c *counts) add(name string, n int64) {
 	}
 	switch {
 	case len(*c) < maxCounts:
-		*c = append(*c, Count{strings.Clone(name), n})
+		*c = append(*c, Count{name, n})
 	case len(*c) == maxCounts:
 		*c = append(*c, Count{Other, n})
 	default:

@@ -13,61 +13,89 @@ import (
 // be read by several goroutines and counted by one.
 type event struct {
 	at     time.Time
-	action string
 	policy string
-	chain  string
 	happen *Event // of a lifecycle record, and nothing but it
 
+	*matter
+	decision, outcome bool
+	allowed           bool // decision
+	turned            bool // outcome: what was allowed is denied after all
+	failed            bool // outcome
+	requests          int64
+	bytes             Bytes
+	began             time.Time // outcome: when it was decided
+	ip                string    // of the client, who is
+	client            int       // in the collector's index, with
+	clientAddr        netip.Addr
+}
+
+// A matter is what was asked for and decided: what many records have in common. It is not changed once it is
+// made, but for rows, which is the collector's.
+type matter struct {
 	target
 	method     string
 	serverName string // outcome: in the ClientHello
+	allowed    bool
 	reason     string
-	ip         string // of the client
 	clientName string
-	began      time.Time // outcome: when it was decided
 	requests   int64
-	bytes      Bytes
-	allowed    bool // decision
-	turned     bool // outcome: what was allowed is denied after all
-	failed     bool // outcome
 
-	client     int // filled in by the collector, as is
-	clientAddr netip.Addr
+	rows *rows // nil: to be found
 }
 
-// eventOf takes out of a record what counts. An outcome is only written for what was allowed, and repeats
-// url and services: the decision itself need not be remembered.
-func eventOf(r *audit.Record) event {
-	e := event{at: r.Time, action: r.Event.Action, policy: short(r.Sepproxy.Policy), chain: r.Chain}
-	if e.action == audit.ActionLifecycle {
+// read takes out of a record what counts. An outcome is only written for what was allowed, and repeats url
+// and services: the decision itself need not be remembered. memo is audit.Line.Memo, or nil.
+func (e *event) read(r *audit.Record, memo *any) {
+	*e = event{at: r.Time, policy: short(r.Sepproxy.Policy)}
+	switch r.Event.Action {
+	case audit.ActionLifecycle:
 		e.happen = happened(r)
-		return e
+		return
+	case audit.ActionDecision:
+		e.decision = true
+	case audit.ActionOutcome:
+		e.outcome = true
+		e.began = r.Time.Add(-time.Duration(r.Event.Duration))
+		e.turned = r.Sepproxy.Verdict == "deny"
+		e.failed = !e.turned && r.Event.Outcome == "failure"
 	}
-	s := &r.Sepproxy
-	e.services, e.allowed, e.reason = serviceIDs(s.Services), s.Verdict == "allow", short(s.Reason)
-	e.clientName, e.requests = short(s.Client), max(1, s.Count)
+	e.matter = matterOf(r, memo)
+	e.allowed, e.requests = e.matter.allowed, e.matter.requests
 	if r.Source != nil {
 		e.ip, e.bytes.Sent = r.Source.IP, count(r.Source.Bytes)
 	}
 	if r.Destination != nil {
 		e.bytes.Received = count(r.Destination.Bytes)
 	}
+}
+
+func matterOf(r *audit.Record, memo *any) *matter {
+	if memo == nil {
+		return newMatter(r)
+	}
+	a, ok := (*memo).(*matter)
+	if !ok {
+		a = newMatter(r)
+		*memo = a
+	}
+	return a
+}
+
+func newMatter(r *audit.Record) *matter {
+	s := &r.Sepproxy
+	a := &matter{allowed: s.Verdict == "allow", reason: short(s.Reason), clientName: short(s.Client), requests: max(1, s.Count)}
+	a.services = serviceIDs(s.Services)
 	if r.HTTP != nil && r.HTTP.Request != nil {
-		e.method = short(r.HTTP.Request.Method)
+		a.method = short(r.HTTP.Request.Method)
 	}
 	if r.TLS != nil && r.TLS.Client != nil {
-		e.serverName = short(r.TLS.Client.ServerName)
+		a.serverName = short(r.TLS.Client.ServerName)
 	}
 	if r.URL != nil && r.URL.Domain != "" {
-		e.to, e.scheme = address{short(r.URL.Domain), r.URL.Port}, short(r.URL.Scheme)
-		e.undocumented = s.Documented != nil && !*s.Documented
+		a.to, a.scheme = address{short(r.URL.Domain), r.URL.Port}, short(r.URL.Scheme)
+		a.undocumented = s.Documented != nil && !*s.Documented
 	}
-	if e.action == audit.ActionOutcome {
-		e.began = r.Time.Add(-time.Duration(r.Event.Duration))
-		e.turned = s.Verdict == "deny"
-		e.failed = !e.turned && r.Event.Outcome == "failure"
-	}
-	return e
+	return a
 }
 
 func count(n *int64) int64 {

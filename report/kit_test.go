@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -45,7 +46,7 @@ type trail struct {
 func (tr *trail) add(r *audit.Record) {
 	tr.sequence++
 	r.Event.Dataset, r.Event.Sequence = "sepproxy.audit", tr.sequence
-	r.Chain = fmt.Sprintf("%s%060d", tr.name, tr.sequence)
+	r.Chain = fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", tr.name, tr.sequence)))
 	line, err := json.Marshal(r)
 	if err != nil {
 		panic(err)

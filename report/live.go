@@ -44,7 +44,8 @@ func (l *Live) take(_ int, v *entry) error {
 // Add counts one record. It keeps nothing of r, waits for nothing but Report, and takes some
 // microseconds.
 func (l *Live) Add(r *audit.Record) {
-	e := eventOf(r)
+	var e event
+	e.read(r, nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.b.count(&e)

@@ -26,8 +26,8 @@ func (b *builder) serviceRows() (rows []Service, unused []string) {
 			unused = append(unused, s.ID)
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(b.services.values)) {
-		if id := string(key); !documented[id] {
+	for _, id := range slices.Sorted(maps.Keys(b.services.values)) {
+		if !documented[id] {
 			row := Service{ID: id}
 			if s := b.options.catalog().Service(id); s != nil {
 				row = b.named(s)
@@ -47,7 +47,7 @@ func (b *builder) named(s *catalog.Service) Service {
 
 // fill adds what was counted for the service. Its documented endpoints come in their order.
 func (b *builder) fill(row *Service, listed []catalog.Endpoint, seen []Endpoint) {
-	t := b.services.values[name(row.ID)]
+	t := b.services.values[row.ID]
 	row.Used = t.used()
 	row.Joint, row.Days = t.joint, b.daysOf(&t.days)
 	row.Requests, row.Failures, row.Clients, row.Bytes = t.requests(), t.failures, t.clients.len(), t.bytes
@@ -106,8 +106,7 @@ func (b *builder) denialRows() []Denial {
 		}
 	}
 	var rows []Denial
-	for key, t := range b.reasons.values {
-		reason := string(key)
+	for reason, t := range b.reasons.values {
 		slices.SortFunc(hosts[reason], func(x, y DeniedHost) int {
 			return byRequests(address{x.Host, x.Port}, address{y.Host, y.Port}, x.Requests, y.Requests)
 		})

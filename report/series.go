@@ -11,6 +11,10 @@ type series struct {
 	step   int64   // seconds a point lasts; 0 until the first one: a day
 	first  int64   // number of the first point, counted in steps from 1970 on
 	points []point // without gaps
+
+	// The point that was counted last: it is the next one's, nearly always.
+	here       *point
+	from, till int64 // seconds
 }
 
 // A point is what was recorded during one step.
@@ -19,24 +23,28 @@ type point struct {
 	bytes                      Bytes
 }
 
-func (p *point) add(q point) {
+func (p *point) add(q *point) {
 	p.requests = plus(p.requests, q.requests)
 	p.denied = plus(p.denied, q.denied)
 	p.failures = plus(p.failures, q.failures)
 	p.bytes.add(q.bytes)
 }
 
-// noteAt counts p at time t.
-func (s *series) noteAt(t time.Time, p point) {
+// noteAt counts p at a time, in seconds since 1970.
+func (s *series) noteAt(second int64, p *point) {
+	if second < s.from || second >= s.till {
+		s.move(second)
+	}
+	s.here.add(p)
+}
+
+// move goes to the point of a time.
+func (s *series) move(second int64) {
 	if s.step == 0 {
 		s.step = day // the zero series is one of days
 	}
-	second := t.Unix()
-	n := floorDiv(second, s.step)
-	if i := n - s.first; i < 0 || i >= int64(len(s.points)) {
-		n = s.reach(second)
-	}
-	s.points[n-s.first].add(p)
+	n := s.reach(second)
+	s.here, s.from, s.till = &s.points[n-s.first], n*s.step, (n+1)*s.step
 }
 
 // reach makes room for a time outside of the points, and gives the number of its point.
@@ -69,8 +77,8 @@ func (s *series) coarsen(step int64) {
 	}
 	merged := series{step: step, first: floorDiv(s.first*s.step, step)}
 	merged.points = make([]point, floorDiv(s.last()*s.step, step)-merged.first+1)
-	for i, p := range s.points {
-		merged.points[floorDiv((s.first+int64(i))*s.step, step)-merged.first].add(p)
+	for i := range s.points {
+		merged.points[floorDiv((s.first+int64(i))*s.step, step)-merged.first].add(&s.points[i])
 	}
 	*s = merged
 }

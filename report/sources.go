@@ -103,7 +103,7 @@ func longer(ctx context.Context, a, b *source) (*source, error) {
 func (s *source) measure(ctx context.Context) error {
 	return s.scan(ctx, func(line int, r *audit.Record) error {
 		s.records++
-		s.line, s.chain = line, strings.Clone(r.Chain)
+		s.line, s.chain = line, r.Chain
 		return nil
 	})
 }
@@ -133,11 +133,12 @@ type entry struct {
 	err   error // why the line is no record; there is no event then
 }
 
-func entryOf(l *audit.Line) entry {
-	if l.Err != nil {
-		return entry{seal: l.Seal(), err: l.Err}
+// decode fills in the entry of a line.
+func decode(l *audit.Line, v *entry) {
+	if v.err = l.Err; v.err == nil {
+		v.event.read(l.Record, l.Memo)
 	}
-	return entry{event: eventOf(l.Record), seal: l.Seal()}
+	l.Seal(&v.seal)
 }
 
 // read calls take for each line of the file, and broken, which may be nil, for what keeps the rest of the file
@@ -149,7 +150,7 @@ func (s *source) read(ctx context.Context, progress func(n int), take func(line 
 		return fmt.Errorf("opening audit file: %w", err)
 	}
 	defer file.Close() // only read: nothing to lose
-	err = audit.Map(ctx, &watched{ctx, file, progress}, entryOf, take)
+	err = audit.Map(ctx, &watched{ctx, file, progress}, decode, take)
 	switch {
 	case err == nil:
 		return nil

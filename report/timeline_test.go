@@ -17,12 +17,12 @@ func TestTimelineAddsUpWhateverTheTimes(t *testing.T) {
 		for range 2000 {
 			at := noon.Add(time.Duration(random.Int64N(int64(span))) - span/2)
 			n := random.Int64N(5)
-			s.noteAt(at, point{requests: n, denied: 1})
+			s.noteAt(at.Unix(), &point{requests: n, denied: 1})
 			total += n
 		}
 		var sum point
 		for _, p := range s.points {
-			sum.add(p)
+			sum.add(&p)
 		}
 		if sum.requests != total || sum.denied != 2000 || len(s.points) > maxPoints {
 			t.Errorf("%s: %d of %d requests in %d points of %d s", span, sum.requests, total, len(s.points), s.step)
@@ -36,8 +36,8 @@ func TestTimelineAddsUpWhateverTheTimes(t *testing.T) {
 func TestPointsBeginWhereTheyWereCounted(t *testing.T) {
 	s := series{step: steps[0]}
 	first, last := time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(1970, 1, 20, 0, 0, 1, 0, time.UTC)
-	s.noteAt(last, point{requests: 2})
-	s.noteAt(first, point{requests: 1})
+	s.noteAt(last.Unix(), &point{requests: 2})
+	s.noteAt(first.Unix(), &point{requests: 1})
 	if s.step != 3*3600 {
 		t.Fatalf("points of %d s", s.step)
 	}
