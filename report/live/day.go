@@ -177,7 +177,8 @@ func (d *Day) forgetUnused(now time.Time) {
 func (d *Day) read(ctx context.Context, v *view) {
 	defer func() {
 		d.mu.Lock()
-		v.reading, v.changed, v.made = false, true, time.Time{}
+		v.reading = false
+		clear(v.shown)
 		d.mu.Unlock()
 	}()
 	select {

@@ -102,7 +102,7 @@ func (b *bench) whole(f Filter) *Snapshot {
 	for {
 		// A snapshot may be shown again for a moment.
 		if s := b.day.Snapshot(f, "en"); !s.Reading {
-			b.now.Add(int64(fresh))
+			b.now.Add(int64(time.Minute))
 			return b.day.Snapshot(f, "en")
 		}
 		if time.Now().After(deadline) {
@@ -198,6 +198,30 @@ func TestFilters(t *testing.T) {
 	}
 	if len(b.day.views) > maxViews {
 		t.Errorf("%d filters are kept", len(b.day.views))
+	}
+}
+
+// TestASnapshotIsShownAgain: who looks often gets what was made a moment ago, and in time what is new.
+func TestASnapshotIsShownAgain(t *testing.T) {
+	b := newBench(t, filepath.Join(t.TempDir(), "audit.jsonl"))
+	b.run()
+	b.write(decision("10.0.0.1", "a.example", "not_listed", ""))
+	b.whole(Filter{})
+	b.write(decision("10.0.0.1", "b.example", "not_listed", ""))
+	first := b.day.Snapshot(Filter{}, "en")
+	if first.Report.Transactions != 2 {
+		t.Errorf("after a quiet minute there are %d transactions, want 2", first.Report.Transactions)
+	}
+	b.write(decision("10.0.0.1", "c.example", "not_listed", ""))
+	if again := b.day.Snapshot(Filter{}, "en"); again.Report != first.Report {
+		t.Error("another report was made at once")
+	}
+	if other := b.day.Snapshot(Filter{}, "es"); other.Report.Transactions != 3 {
+		t.Errorf("in the other language there are %d transactions", other.Report.Transactions)
+	}
+	b.now.Add(int64(time.Minute))
+	if later := b.day.Snapshot(Filter{}, "en"); later.Report.Transactions != 3 {
+		t.Errorf("%d transactions, want 3", later.Report.Transactions)
 	}
 }
 
@@ -324,4 +348,20 @@ func BenchmarkAdd(b *testing.B) {
 			bench.day.Add(r)
 		}
 	})
+}
+
+// BenchmarkSnapshot is what a page costs that is looked at, on a day with many clients and names.
+func BenchmarkSnapshot(b *testing.B) {
+	bench := newBench(b, filepath.Join(b.TempDir(), "audit.jsonl"))
+	bench.day.Snapshot(Filter{}, "en")
+	for i := range 50_000 {
+		r := decision(fmt.Sprintf("10.0.%d.%d", i%5000>>8, i%5000&255), fmt.Sprintf("h%d.example", i%10_000), "not_listed", "")
+		r.Time, r.Event.Sequence = noon, uint64(i+1)
+		bench.day.Add(r)
+	}
+	for b.Loop() {
+		bench.now.Add(int64(time.Minute))
+		bench.day.views[Filter{}].counted++
+		bench.day.Snapshot(Filter{}, "en")
+	}
 }

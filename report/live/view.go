@@ -13,8 +13,10 @@ import (
 const (
 	maxLatest   = 25 // requests of a snapshot
 	maxFailures = 64 // reasons that are kept apart; there are fewer
-	// fresh is for how long a snapshot is shown again: many who watch cost no more than one.
+	// fresh is for how long a snapshot is shown again: many who watch cost no more than one. On a day
+	// with many names it is longer, so that making them never takes more than a share of one processor.
 	fresh = 500 * time.Millisecond
+	share = 20 // one in so many
 )
 
 // A view counts what passes one filter, since one midnight.
@@ -29,22 +31,28 @@ type view struct {
 	begun    bool            // somebody reads them
 	asked    time.Time       // when a snapshot was last wanted
 
-	changed bool // since the snapshot below
-	made    time.Time
-	lang    string
-	last    *Snapshot
+	counted uint64            // records
+	shown   map[string]*shown // by language
+}
+
+// shown is a snapshot that was made.
+type shown struct {
+	*Snapshot
+	of   uint64 // view.counted then
+	made time.Time
+	took time.Duration
 }
 
 func newView(f Filter, since time.Time, after uint64, o report.Options) *view {
 	o.Since, o.Until = since, time.Time{}
-	return &view{filter: f, since: since, after: after, counts: report.NewLive(o), failures: map[string]int64{}, changed: true}
+	return &view{filter: f, since: since, after: after, counts: report.NewLive(o), failures: map[string]int64{}, shown: map[string]*shown{}}
 }
 
 func (v *view) add(r *audit.Record) {
 	if r.Time.Before(v.since) || !v.filter.lets(r) {
 		return
 	}
-	v.changed = true
+	v.counted++
 	v.counts.Add(r)
 	switch {
 	case r.Event.Action == audit.ActionOutcome:
@@ -86,9 +94,10 @@ func (v *view) keep(r *audit.Record) {
 
 func (v *view) snapshot(lang string, now time.Time) *Snapshot {
 	v.asked = now
-	if v.last != nil && v.lang == lang && (!v.changed || now.Sub(v.made) < fresh) {
-		return v.last
+	if s := v.shown[lang]; s != nil && (s.of == v.counted || now.Sub(s.made) < max(fresh, share*s.took)) {
+		return s.Snapshot
 	}
+	began := time.Now()
 	s := &Snapshot{Report: v.counts.ReportIn(lang), Reading: v.reading}
 	for reason, n := range v.failures {
 		s.Failures = append(s.Failures, report.Count{Name: reason, Count: n})
@@ -100,6 +109,6 @@ func (v *view) snapshot(lang string, now time.Time) *Snapshot {
 	slices.SortFunc(s.Latest, func(a, b *audit.Record) int {
 		return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Event.Sequence, a.Event.Sequence))
 	})
-	v.last, v.lang, v.made, v.changed = s, lang, now, false
+	v.shown[lang] = &shown{s, v.counted, now, time.Since(began)}
 	return s
 }
