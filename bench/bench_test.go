@@ -197,7 +197,7 @@ func TestWrongUse(t *testing.T) {
 		{"-rows tunels", `there is no row "tunels"; there are tunnels, tls,`},
 		{"-programs relais", `there is no program "relais"`},
 		{"-repeat 0", "more than 0"},
-		{"-write -rows tunnels", "all rows and programs"},
+		{"-write -scale 2", "all rows and programs"},
 		{"tunnels", `"tunnels" is no flag`},
 		{"-nonsense", "flag provided but not defined: -nonsense"},
 	} {

@@ -24,7 +24,7 @@ const (
 	pssFigure     = "PSS MiB, %s tunnels open"
 	besideFigure  = "set-up p50 µs beside %s tunnels"
 	perTunnel     = "KiB PSS per tunnel, at %s open"
-	growthFigure  = "KiB PSS per tunnel, from the first to the last number"
+	growthFigure  = "KiB PSS per tunnel, growth from 1,000 to the most"
 	descriptors   = "descriptors per tunnel"
 	slower        = "set-up beside the most tunnels / the first"
 	extrapolation = "MB PSS with 100,000 tunnels (extrapolated, not run)"

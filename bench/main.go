@@ -85,8 +85,8 @@ func parse(args []string, log io.Writer) (o options, err error) {
 		return o, fmt.Errorf("%q is no flag; see -help", flags.Arg(0))
 	case o.repeat < 1 || o.scale <= 0 || o.idle <= 0:
 		return o, errors.New("-repeat, -scale and -idle want more than 0")
-	case o.write && (o.rows != "" || o.programs != allPrograms):
-		return o, errors.New("-write wants all rows and programs: the documentation shows what one run gave")
+	case o.write && (o.rows != "" || o.programs != allPrograms || o.scale != 1):
+		return o, errors.New("-write wants all rows and programs, and scale 1: the documentation shows one whole run")
 	}
 	return o, nil
 }

@@ -126,7 +126,7 @@ type picture struct {
 
 func (r *report) drawings() []picture {
 	open := append([]int{0}, levels...)
-	return []picture{
+	pictures := []picture{
 		{"memory.svg", figure.Chart{Title: "Memory beside open tunnels", X: "open tunnels", Y: "PSS, MiB",
 			Description: "Memory against open tunnels, for each program.", Series: r.series(pssFigure, open)}},
 		{"setup.svg", figure.Chart{Title: "A new tunnel beside open ones", X: "open tunnels", Y: "set-up p50, µs",
@@ -136,6 +136,10 @@ func (r *report) drawings() []picture {
 		{"reload.svg", figure.Chart{Title: "Loading a policy, by the size of the catalog", X: "names in the catalog", Y: "ms",
 			Description: "Time to load policy and catalog against names in the catalog.", LogX: true, LogY: true, Series: r.series(reloadFigure, sizes)}},
 	}
+	for i := range pictures {
+		pictures[i].chart.Strong = "sepproxy"
+	}
+	return pictures
 }
 
 // series gives a line for each program that has a value; form is the name of the figure at x.

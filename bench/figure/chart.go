@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+
+	"github.com/dustin/go-humanize"
 )
 
 // A Point is a median with the least and the greatest value, at X.
@@ -30,6 +32,7 @@ type Chart struct {
 	X, Y        string // what the axes are, with the unit
 	LogX, LogY  bool
 	Series      []Series
+	Strong      string // the name of the line that stands out
 }
 
 // Size of the drawing, and of the part between the axes.
@@ -49,8 +52,14 @@ func (c Chart) Write(w io.Writer) error {
 	for _, v := range y.ticks() {
 		d.YTicks = append(d.YTicks, tick{At: y.place(v), Label: short(v)})
 	}
-	for i, s := range c.Series {
-		d.Lines = append(d.Lines, newLine(i, s, x, y))
+	colour := 0
+	for _, s := range c.Series {
+		l := newLine(s, x, y)
+		if s.Name != c.Strong {
+			colour++
+			l.Colour = colour
+		}
+		d.Lines = append(d.Lines, l)
 	}
 	// The legend has the order of the lines' ends.
 	slices.SortStableFunc(d.Lines, func(a, b line) int { return int(a.end() - b.end()) })
@@ -150,7 +159,7 @@ type tick struct {
 
 type line struct {
 	Name   string
-	Colour int // the number of the class
+	Colour int // the number of the class; 0 stands out
 	Path   string
 	Marks  []mark
 	Legend int // where its name stands
@@ -159,8 +168,8 @@ type line struct {
 // A mark is a median and its spread, from High to Low, in pixels.
 type mark struct{ X, Y, Low, High float64 }
 
-func newLine(i int, s Series, x, y axis) line {
-	l := line{Name: s.Name, Colour: i}
+func newLine(s Series, x, y axis) line {
+	l := line{Name: s.Name}
 	var path []string
 	for _, p := range s.Points {
 		if math.IsNaN(p.Y.Median) {
@@ -182,12 +191,10 @@ func (l line) end() float64 {
 	return l.Marks[len(l.Marks)-1].Y
 }
 
-// short writes the number of a tick.
+// short writes the number of a tick, without what the steps have gathered in its last digits.
 func short(v float64) string {
-	if v >= 1e4 {
-		return strconv.FormatFloat(v/1e3, 'f', -1, 64) + "k"
-	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64) // what was written can be read
+	return humanize.Commaf(rounded)
 }
 
 //go:embed chart.svg.tmpl

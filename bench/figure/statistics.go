@@ -39,11 +39,10 @@ func SpreadOf(samples []float64) Spread {
 	return Spread{N: len(kept), Median: median, Min: kept[0], Max: kept[len(kept)-1]}
 }
 
-// Ratios divides pair by pair, repetition by repetition; what one of the two lacks is NaN.
-func Ratios(samples, base []float64) []float64 {
-	ratios := make([]float64, min(len(samples), len(base)))
-	for i := range ratios {
-		ratios[i] = samples[i] / base[i]
+// Ratios divides pair by pair, repetition by repetition, as long as there are pairs. What is NaN stays NaN.
+func Ratios(samples, base []float64) (ratios []float64) {
+	for i, sample := range samples[:min(len(samples), len(base))] {
+		ratios = append(ratios, sample/base[i]) //nolint:gosec // no longer than both
 	}
 	return ratios
 }

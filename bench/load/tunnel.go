@@ -105,13 +105,16 @@ func connect(c net.Conn, target string) error {
 	}
 	buf, n := make([]byte, 4096), 0
 	for !bytes.Contains(buf[:n], []byte("\r\n\r\n")) {
+		if n == len(buf) {
+			return fmt.Errorf("the answer to CONNECT is too long: %.80q", buf)
+		}
 		read, err := c.Read(buf[n:])
 		if err != nil {
 			return fmt.Errorf("reading the answer to CONNECT after %q: %w", buf[:n], err)
 		}
 		n += read
 	}
-	if _, status, _ := bytes.Cut(buf[:n], []byte(" ")); !bytes.HasPrefix(status, []byte("200")) {
+	if _, status, _ := bytes.Cut(buf[:n], []byte(" ")); !bytes.HasPrefix(status, []byte("200 ")) {
 		return fmt.Errorf("the proxy answered CONNECT %s with %q", target, bytes.TrimSpace(buf[:n]))
 	}
 	if _, rest, _ := bytes.Cut(buf[:n], []byte("\r\n\r\n")); len(rest) > 0 {
