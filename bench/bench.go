@@ -121,6 +121,20 @@ func (b *bench) start(names []string) error {
 			return err
 		}
 		b.running = append(b.running, r)
+		if err := b.refuses(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuses makes sure that a proxy has its list in force: what it costs is part of the figures.
+func (b *bench) refuses(r *program.Running) error {
+	if r.Route.Proxy == "" {
+		return nil // the relay has none
+	}
+	if _, err := b.load.Do(load.Job{Op: load.Refusal, Route: r.Route}); err != nil {
+		return fmt.Errorf("asking %s for what it should refuse: %w", r.Kind.Name, err)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +47,7 @@ func small(t *testing.T, ctx context.Context, names ...string) *bench { //nolint
 // zeroes are figures that may be zero, or less, in so small a run: nothing is spent in a moment, and
 // the growth of memory by a few tunnels is lost in what the heap does.
 func zeroes(figure string) bool {
-	return strings.HasPrefix(figure, "KiB PSS per tunnel") || figure == extrapolation || strings.HasPrefix(figure, "CPU %")
+	return strings.HasPrefix(figure, "KiB PSS per tunnel") || figure == extrapolation || figure == idleFigure
 }
 
 func TestEveryRowGivesPlausibleFigures(t *testing.T) {
@@ -170,15 +172,34 @@ func TestAFailedTunnelIsNoFigure(t *testing.T) {
 	relay, proxy := b.running[0], b.running[1]
 	relay.Route.Ports.Plain = 1 // nobody listens there
 	proxy.Route.Ports.Plain = 1 // and the proxy says so
+	overTunnels, err := choose("tunnels,setup,setup-32,ping,down-1,down-8,up-1,up-8")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range b.running {
-		for i := range rows {
-			if rows[i].name == "idle" || rows[i].name == "gets" || rows[i].name == "catalog" || rows[i].name == "tls" || rows[i].of != nil || rows[i].name == "open" {
-				continue // they start processes anew, or use other ports
-			}
-			if err := b.measure(table{}, &rows[i], r, 0); err == nil {
-				t.Errorf("%s of %s gave figures without a tunnel", rows[i].name, r.Kind.Name)
+		for _, row := range overTunnels {
+			if err := b.measure(table{}, row, r, 0); err == nil {
+				t.Errorf("%s of %s gave figures without a tunnel", row.name, r.Kind.Name)
 			}
 		}
+	}
+}
+
+func TestAProxyWithoutAListIsNotMeasured(t *testing.T) {
+	b := small(t, t.Context(), "goproxy")
+	r := b.running[0]
+	if err := b.refuses(r); err != nil {
+		t.Errorf("the list is not seen: %v", err)
+	}
+	open := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer open.Close()
+	r.Route.Proxy = open.Listener.Addr().String()
+	if err := b.refuses(r); err == nil || !strings.Contains(err.Error(), "let a name pass that is on no list") {
+		t.Errorf("a proxy that answers 200 to everything: %v", err)
+	}
+	open.Close()
+	if err := b.refuses(r); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("a proxy that is not there: %v", err)
 	}
 }
 

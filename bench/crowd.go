@@ -19,7 +19,7 @@ var levels = []int{1000, 2500, 5000, 7000, 9000}
 // nobody is the unprivileged user.
 const nobody = 65534
 
-// Figures of the row open that the drawings use, too.
+// Figures that are named elsewhere, too.
 const (
 	pssFigure     = "PSS MiB, %s tunnels open"
 	besideFigure  = "set-up p50 µs beside %s tunnels"
@@ -27,6 +27,8 @@ const (
 	growthFigure  = "KiB PSS per tunnel, growth from 1,000 to the most"
 	descriptors   = "descriptors per tunnel"
 	slower        = "set-up beside the most tunnels / the first"
+	privilege     = "unprivileged / root"
+	idleFigure    = "CPU %, all tunnels idle"
 	extrapolation = "MB PSS with 100,000 tunnels (extrapolated, not run)"
 )
 

@@ -18,14 +18,15 @@ import (
 	"github.com/sepproxy/sepproxy/bench/program"
 )
 
-// facts tells on what and how it was measured.
-func facts(ctx context.Context, args []string, repeat int, took time.Duration) string {
+// facts tells on what and how it was measured; busy is what busyBefore gave.
+func facts(ctx context.Context, args []string, busy string, repeat int, took time.Duration) string {
 	var b strings.Builder
 	fact := func(what, value string) { fmt.Fprintf(&b, "- %s: %s\n", what, value) }
 	fact("Command", "`"+strings.Join(append([]string{"go run ./bench"}, args...), " ")+"`")
 	fact("When", fmt.Sprintf("%s, in %s, %d repetitions", time.Now().UTC().Format(time.DateOnly), took.Round(time.Second), repeat))
 	fact("Tree", output(ctx, "git", "describe", "--always", "--dirty"))
 	fact("Machine", fmt.Sprintf("%s, %d processors, %s of memory, at most %d descriptors a process", processor(), runtime.NumCPU(), memory(), program.DescriptorLimit()))
+	fact("Load average before it began", busy)
 	fact("Kernel", output(ctx, "uname", "-sr"))
 	fact("Go", runtime.Version())
 	fact("Programs", strings.Join([]string{"squid " + version(output(ctx, "squid", "-v")), "tinyproxy " + version(output(ctx, "tinyproxy", "-v")), "goproxy " + module("github.com/elazarl/goproxy")}, ", "))
@@ -73,6 +74,15 @@ func processor() string {
 		}
 	}
 	return runtime.GOARCH
+}
+
+// busyBefore is the load average, which should be near 0 before anything is measured (proc_loadavg(5)).
+func busyBefore() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], ", ")
 }
 
 func memory() string {

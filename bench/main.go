@@ -103,7 +103,7 @@ func measure(ctx context.Context, args []string, out, log io.Writer) error {
 	if runtime.NumCPU() < 2 {
 		return errors.New("there is one processor: the proxy needs one, load and origin another")
 	}
-	begun := time.Now()
+	begun, busy := time.Now(), busyBefore()
 	b, err := newBench(ctx, o.scale, o.idle, log)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func measure(ctx context.Context, args []string, out, log io.Writer) error {
 	}
 	r := b.report(chosen, t)
 	if o.write {
-		return r.write(".", facts(ctx, args, o.repeat, time.Since(begun)))
+		return r.write(".", facts(ctx, args, busy, o.repeat, time.Since(begun)))
 	}
 	_, err = io.WriteString(out, r.chapters())
 	return err

@@ -68,12 +68,23 @@ func (r *report) markdown(figures []string) string {
 			values := r.table[name][c.name]
 			cells = append(cells, figure.SpreadOf(values).String())
 			if r.compares(c, figures) {
-				cells = append(cells, figure.SpreadOf(figure.Ratios(values, r.table[name]["relay"])).String())
+				cells = append(cells, r.ratio(name, c.name).String())
 			}
 		}
 		lines = append(lines, cells)
 	}
 	return figure.Markdown(header, lines)
+}
+
+// alone are figures whose ratio to the relay's would say nothing.
+var alone = []string{privilege, slower, idleFigure}
+
+// ratio is that to the relay, of each repetition.
+func (r *report) ratio(name, program string) figure.Spread {
+	if slices.Contains(alone, name) {
+		return figure.SpreadOf(nil)
+	}
+	return figure.SpreadOf(figure.Ratios(r.table[name][program], r.table[name]["relay"]))
 }
 
 // compares tells whether the column has its ratio to the relay beside it.

@@ -18,7 +18,7 @@ type row struct {
 	figures []string // what is measured and its unit, a figure each
 	direct  bool     // makes sense without a proxy, too
 	root    bool     // needs it
-	once    bool     // takes so long that one repetition has to do
+	repeat  int      // how many repetitions are enough of what takes long; 0: all
 	of      func(*program.Kind) bool
 	// measure gives a value for each figure. It may use r, or start a process of the same kind.
 	measure func(b *bench, r *program.Running) ([]float64, error)
@@ -45,10 +45,10 @@ var rows = []row{
 	{name: "down-8", chapter: traffic, figures: []string{"CPU s per GiB, 8 downloads"}, measure: bulk(load.Job{Workers: 8})},
 	{name: "up-1", chapter: traffic, figures: []string{"CPU s per GiB, 1 upload"}, measure: bulk(load.Job{Workers: 1, Upload: true})},
 	{name: "up-8", chapter: traffic, figures: []string{"CPU s per GiB, 8 uploads"}, measure: bulk(load.Job{Workers: 8, Upload: true})},
-	{name: "crowd", chapter: crowds, figures: []string{"CPU s per GiB, 8 downloads beside idle tunnels, as root", "the same as an unprivileged user", "unprivileged / root"},
+	{name: "crowd", chapter: crowds, figures: []string{"CPU s per GiB, 8 downloads beside idle tunnels, as root", "the same as an unprivileged user", privilege},
 		root: true, of: splicing, measure: crowd(5000)},
-	{name: "open", chapter: crowds, figures: openFigures(), measure: open},
-	{name: "idle", chapter: crowds, figures: []string{"CPU %, all tunnels idle"}, once: true, measure: idle},
+	{name: "open", chapter: crowds, figures: openFigures(), repeat: 5, measure: open},
+	{name: "idle", chapter: crowds, figures: []string{idleFigure}, repeat: 1, measure: idle},
 	{name: "catalog", chapter: growth, figures: sizesFigures(), of: ourTree, measure: measureSizes},
 }
 
@@ -60,7 +60,7 @@ func (row *row) takes(r *program.Running, n int) bool {
 	switch {
 	case r.Process == nil:
 		return row.direct
-	case row.once && n > 0, row.root && !isRoot():
+	case row.repeat > 0 && n >= row.repeat, row.root && !isRoot():
 		return false
 	}
 	return row.of == nil || row.of(r.Kind)

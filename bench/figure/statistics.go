@@ -42,7 +42,7 @@ func SpreadOf(samples []float64) Spread {
 // Ratios divides pair by pair, repetition by repetition, as long as there are pairs. What is NaN stays NaN.
 func Ratios(samples, base []float64) (ratios []float64) {
 	for i, sample := range samples[:min(len(samples), len(base))] {
-		ratios = append(ratios, sample/base[i]) //nolint:gosec // no longer than both
+		ratios = append(ratios, sample/base[i])
 	}
 	return ratios
 }

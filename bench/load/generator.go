@@ -56,6 +56,8 @@ func (g *generator) do(j Job) ([]float64, error) {
 		return g.pings(j)
 	case Gets:
 		return nil, gets(j)
+	case Refusal:
+		return nil, refusal(j)
 	}
 	return nil, fmt.Errorf("unknown job %q", j.Op)
 }

@@ -38,6 +38,7 @@ const (
 	Bulk    Op = "bulk"    // Bytes over the last Workers tunnels that are held
 	Pings   Op = "pings"   // Count round trips of a byte over the last tunnel that is held; samples: µs of each
 	Gets    Op = "gets"    // Count requests over plain HTTP
+	Refusal Op = "refusal" // a tunnel to a name that is on no list; fails unless the proxy says no
 )
 
 // A Job is what the generator is asked for.

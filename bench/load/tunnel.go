@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,23 +80,32 @@ func (d *dialer) opened(raw, use net.Conn, err error) (net.Conn, error) {
 
 // open connects to a port of the origin, by way of the proxy if there is one.
 func (d *dialer) open(i, port int) (net.Conn, error) {
-	to := d.route.Proxy
-	if to == "" {
-		to = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	number := strconv.Itoa(port)
+	if d.route.Proxy == "" {
+		return d.to(net.JoinHostPort("127.0.0.1", number), "")
 	}
-	c, err := d.net.DialContext(context.Background(), "tcp4", to)
+	return d.to(d.route.Proxy, net.JoinHostPort(Name(i), number))
+}
+
+// to connects to an address, and asks there for a tunnel to target unless that is "".
+func (d *dialer) to(address, target string) (net.Conn, error) {
+	c, err := d.net.DialContext(context.Background(), "tcp4", address)
 	if err != nil {
 		return nil, err
 	}
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if d.route.Proxy != "" {
-		if err := connect(c, net.JoinHostPort(Name(i), strconv.Itoa(port))); err != nil {
-			c.Close()
-			return nil, err
-		}
+	if target == "" {
+		return c, nil
+	}
+	if err := connect(c, target); err != nil {
+		c.Close()
+		return nil, err
 	}
 	return c, nil
 }
+
+// errAnswered is about an answer to CONNECT that is not 200.
+var errAnswered = errors.New("the proxy answered")
 
 // connect asks for a tunnel (RFC 9110, section 9.3.6). The origin is silent until it is spoken to, so
 // nothing follows the header of the answer.
@@ -115,7 +125,7 @@ func connect(c net.Conn, target string) error {
 		n += read
 	}
 	if _, status, _ := bytes.Cut(buf[:n], []byte(" ")); !bytes.HasPrefix(status, []byte("200 ")) {
-		return fmt.Errorf("the proxy answered CONNECT %s with %q", target, bytes.TrimSpace(buf[:n]))
+		return fmt.Errorf("%w CONNECT %s with %q", errAnswered, target, bytes.TrimSpace(buf[:n]))
 	}
 	if _, rest, _ := bytes.Cut(buf[:n], []byte("\r\n\r\n")); len(rest) > 0 {
 		return fmt.Errorf("the proxy sent %q into the tunnel to %s", rest, target)

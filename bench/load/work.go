@@ -136,6 +136,21 @@ func (g *generator) pings(j Job) ([]float64, error) {
 	return samples, c.SetDeadline(time.Time{})
 }
 
+// unlisted is a name that nobody allows.
+const unlisted = "unlisted.bench.test:443"
+
+func refusal(j Job) error {
+	c, err := newDialer(j.Route).to(j.Route.Proxy, unlisted)
+	switch {
+	case err == nil:
+		c.Close()
+		return errors.New("it let a name pass that is on no list")
+	case !errors.Is(err, errAnswered):
+		return err
+	}
+	return nil
+}
+
 func gets(j Job) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: j.Workers, DisableCompression: true}
 	defer transport.CloseIdleConnections()

@@ -40,17 +40,22 @@ func ServeGoproxy(ctx context.Context, args []string) error {
 	proxy.ConnectDial = func(network, addr string) (net.Conn, error) { return dial(ctx, network, addr) }
 	proxy.OnRequest().HandleConnectFunc(func(host string, c *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 		if !decide("CONNECT", host, c.Req.RemoteAddr) {
+			c.Resp = refusal(c.Req) //nolint:bodyclose // goproxy writes it and is done with it
 			return goproxy.RejectConnect, host
 		}
 		return goproxy.OkConnect, host
 	})
 	proxy.OnRequest().DoFunc(func(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 		if !decide(r.Method, r.Host, r.RemoteAddr) {
-			return r, goproxy.NewResponse(r, goproxy.ContentTypeText, http.StatusForbidden, "not listed")
+			return r, refusal(r)
 		}
 		return r, nil
 	})
 	server := &http.Server{Addr: args[0], Handler: proxy, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	return server.ListenAndServe()
+}
+
+func refusal(r *http.Request) *http.Response {
+	return goproxy.NewResponse(r, goproxy.ContentTypeText, http.StatusForbidden, "not listed")
 }
