@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
 	"strings"
@@ -38,9 +39,9 @@ func (s *Server) serveForward(w http.ResponseWriter, r *http.Request, c *clientC
 	defer cancel(nil)
 	f := &forwarding{transaction: t, w: w, control: http.NewResponseController(w)}
 	_ = f.control.EnableFullDuplex() // an answer may begin before the request has ended
-	stop := context.AfterFunc(t.ctx, func() { f.interrupt(cancel) })
-	defer stop()
-	s.forward.ServeHTTP(f, f.outgoing(r.WithContext(ctx)))
+	t.whenAborted(func() { f.interrupt(cancel) })
+	defer t.whenAborted(nil)
+	s.forward.ServeHTTP(f, f.outgoing(ctx, r))
 	f.finish(r.Context())
 }
 
@@ -113,9 +114,10 @@ func forwardingOf(ctx context.Context) *forwarding {
 
 // outgoing makes the request that goes to the server: the target byte for byte (transport.go
 // writes it), the end-to-end fields, and Via.
-func (f *forwarding) outgoing(in *http.Request) *http.Request {
-	ctx := context.WithValue(in.Context(), forwardingKey{}, f)
-	out := in.WithContext(ctx)
+func (f *forwarding) outgoing(ctx context.Context, in *http.Request) *http.Request {
+	ctx = context.WithValue(ctx, forwardingKey{}, f)
+	out := in.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { f.got(info.Conn) }}))
 	out.URL = &url.URL{Scheme: "http", Host: f.subject(), Path: "/"}
 	out.Host = strings.TrimSuffix(f.subject(), ":80")
 	out.RequestURI = ""

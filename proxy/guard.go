@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,10 +34,10 @@ func (s *Server) guard(c *clientConn, t *transaction, early []byte) (first []byt
 		return early, true
 	}
 	_ = c.SetReadDeadline(time.Now().Add(s.cfg.Timeouts.ClientHello))
-	t.waitsFor(c.Conn)
+	t.whenAborted(func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 	said, first, err := readHello(c.Conn, early)
 	t.offer = offerOf(said)
-	t.waitsFor(nil)
+	t.whenAborted(nil)
 	if t.ctx.Err() != nil {
 		err = errInterrupted
 	}
@@ -133,8 +134,10 @@ func (o offer) record(r *audit.Record) {
 }
 
 func versionName(v uint16) string {
-	if v>>8 == 3 && v&0xff >= 1 && v&0xff <= 4 {
-		return fmt.Sprintf("1.%d", v&0xff-1)
+	if minor := int(v) - tls.VersionTLS10; minor >= 0 && minor < len(versionNames) {
+		return versionNames[minor]
 	}
 	return fmt.Sprintf("0x%04x", v)
 }
+
+var versionNames = [...]string{"1.0", "1.1", "1.2", "1.3"}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,7 @@ type transaction struct {
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
-	reading net.Conn // that t waits for; nil: none
+	aborted func()   // what abort has to do for t, which waits for something; nil: nothing
 	carried *carried // the tunnel that t has become
 	ended   bool
 	result  result
@@ -106,20 +105,20 @@ func (t *transaction) abort(reason policy.Reason) {
 	}
 }
 
-// waitsFor says that t reads from conn, with nothing to interrupt it but its end; nil: no more.
-func (t *transaction) waitsFor(conn net.Conn) {
+// whenAborted has f called when t is ended from outside, at once if it was already; nil: nothing more.
+func (t *transaction) whenAborted(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.reading = conn
+	t.aborted = f
 	if t.ctx.Err() != nil {
 		t.interrupt()
 	}
 }
 
-// interrupt ends a read that t waits for. mu is held.
+// interrupt ends what t waits for. mu is held.
 func (t *transaction) interrupt() {
-	if t.reading != nil {
-		_ = t.reading.SetReadDeadline(time.Unix(1, 0))
+	if t.aborted != nil {
+		t.aborted()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"time"
 )
 
@@ -51,8 +50,7 @@ func (s *Server) dialForward(ctx context.Context, _, _ string) (net.Conn, error)
 // roundTrip sends a plain request and makes its answer fit to pass on.
 func (s *Server) roundTrip(r *http.Request) (*http.Response, error) {
 	f := forwardingOf(r.Context())
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { f.got(info.Conn) }}
-	resp, err := s.trips.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	resp, err := s.trips.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}

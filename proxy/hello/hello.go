@@ -7,6 +7,7 @@ package hello
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -139,15 +140,22 @@ func parseMessage(message []byte) (h Hello, err error) {
 	return h, h.readExtensions(extensions)
 }
 
+// Clients send about twenty extensions. With the limit, to look for one that comes twice stays cheap.
+const (
+	usualExtensions = 32
+	maxExtensions   = 256
+)
+
 func (h *Hello) readExtensions(extensions cryptobyte.String) error {
-	seen := map[uint16]bool{}
+	seen := make([]uint16, 0, usualExtensions)
 	for !extensions.Empty() {
 		var kind uint16
 		var body cryptobyte.String
-		if !extensions.ReadUint16(&kind) || !extensions.ReadUint16LengthPrefixed(&body) || seen[kind] {
+		if !extensions.ReadUint16(&kind) || !extensions.ReadUint16LengthPrefixed(&body) ||
+			slices.Contains(seen, kind) || len(seen) == maxExtensions {
 			return notTLS("its extensions are not well formed")
 		}
-		seen[kind] = true
+		seen = append(seen, kind)
 		ok := true
 		switch kind {
 		case extServerName:
