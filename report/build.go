@@ -123,6 +123,7 @@ func (b *builder) report() *Report {
 		Records: b.records, Transactions: b.total.requests(),
 		Failures: b.total.failures, Clients: b.total.clients.len(), Bytes: b.total.bytes,
 		Broken: b.broken, Warnings: slices.Clone(b.warnings), lang: b.options.Lang,
+		inForce: b.options.Services,
 	}
 	r.Allowed, r.Denied = b.total.verdicts()
 	if b.unsaid > 0 {

@@ -9,6 +9,8 @@ package report
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/sepproxy/sepproxy/catalog"
 )
 
 // Other stands for the hosts, services, reasons and revisions beyond the number that a report keeps
@@ -43,6 +45,7 @@ type Report struct {
 	Broken   int64    `json:"-"` // lines that could not be read and are not counted
 	Warnings []string `json:"-"` // what to tell on standard error; at most 100, printable
 	lang     string
+	inForce  []catalog.Service // Options.Services
 }
 
 // Bytes is what went through the proxy: Received by clients from servers, Sent by clients to

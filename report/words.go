@@ -15,6 +15,12 @@ type words struct {
 	denials, reason string
 
 	classOther, classKnown, classVendor, broadCloud string
+
+	methods, serverNames, ended string
+
+	suggestHead, suggestPeriod, suggestNothing, suggestDoubtful, suggestReason, suggestSeen, suggestResembles, suggestBroad string
+
+	closeHead, closeReason, closeUnknown string
 }
 
 var english = words{
@@ -39,6 +45,22 @@ var english = words{
 
 	classOther: "nothing is known of it", classKnown: "%s; see %s", classVendor: "%s is also the domain of the documented %s",
 	broadCloud: "below %s anybody can have a name",
+
+	methods: "Methods", serverNames: "Server names in TLS", ended: "Ended",
+
+	suggestHead: `What the audit trail suggests for policy.yaml. Nothing of it is in force: read it, take what you want.
+Where policy.yaml has the key already, put the lines below that one. Then: sepproxy check`,
+	suggestPeriod:    "From %s to %s (UTC): %s transactions of %s clients.",
+	suggestNothing:   "Nothing was tried that an allow rule would let pass.",
+	suggestDoubtful:  "Not known to belong to Endpoint Protection, or broader than they look. Find out who asks, and why, before you remove a # here.",
+	suggestReason:    "undocumented, last seen %s",
+	suggestSeen:      "%s requests, %s allowed, %s denied, from %s to %s; sent %s, received %s",
+	suggestResembles: "It resembles the documented %s",
+	suggestBroad:     "BROAD: a rule lets more pass than this name: %s",
+
+	closeHead:    "What nobody used in this period. Somebody may next month: remove a # only if you know that nobody needs it.",
+	closeReason:  "nobody used it from %s to %s",
+	closeUnknown: "The vendor does not say what stops working without it. It is for:",
 }
 
 var spanish = words{
@@ -63,6 +85,22 @@ var spanish = words{
 
 	classOther: "no se sabe nada de él", classKnown: "%s; véase %s", classVendor: "%s es también el dominio del documentado %s",
 	broadCloud: "bajo %s cualquiera puede tener un nombre",
+
+	methods: "Métodos", serverNames: "Nombres de servidor en TLS", ended: "Fin",
+
+	suggestHead: `Lo que el registro de auditoría sugiere para policy.yaml. Nada de esto está en vigor: léalo y tome lo que quiera.
+Si policy.yaml ya tiene la clave, ponga las líneas debajo de ella. Después: sepproxy check`,
+	suggestPeriod:    "Del %s al %s (UTC): %s transacciones de %s clientes.",
+	suggestNothing:   "No se intentó nada que una regla allow dejara pasar.",
+	suggestDoubtful:  "No consta que sean de Endpoint Protection, o abarcan más de lo que parece. Averigüe quién pregunta y por qué antes de quitar un #.",
+	suggestReason:    "no documentado, visto por última vez %s",
+	suggestSeen:      "%s solicitudes, %s permitidas, %s denegadas, del %s al %s; enviado %s, recibido %s",
+	suggestResembles: "Se parece al documentado %s",
+	suggestBroad:     "AMPLIO: una regla deja pasar más que este nombre: %s",
+
+	closeHead:    "Lo que nadie usó en este periodo. Alguien puede usarlo el mes que viene: quite un # solo si sabe que nadie lo necesita.",
+	closeReason:  "nadie lo usó del %s al %s",
+	closeUnknown: "El fabricante no dice qué deja de funcionar sin él. Sirve para:",
 }
 
 func (r *Report) words() *words { return wordsOf(r.lang) }

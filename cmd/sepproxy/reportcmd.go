@@ -18,6 +18,7 @@ import (
 // reportFlags are the flags of report as given.
 type reportFlags struct {
 	since, until, format, lang, output string
+	suggest                            bool
 }
 
 func reportCommand() *cobra.Command {
@@ -36,6 +37,8 @@ a date (2026-11-23, local midnight), or an age (36h, 7d).`,
 	cmd.Flags().StringVar(&f.until, "until", "", "leave out what was at `TIME` and later")
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: "+strings.Join(reportFormats(), ", "))
 	cmd.Flags().StringVar(&f.output, "output", "", "write to `FILE`, which is replaced whole, instead of standard output")
+	cmd.Flags().BoolVar(&f.suggest, "suggest", false, "write a fragment of policy.yaml instead: rules for what was found, and what could be closed")
+	cmd.MarkFlagsMutuallyExclusive("suggest", "format")
 	langFlag(cmd, &f.lang)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
 		c, err := load()

@@ -19,7 +19,10 @@ func reportFormats() []string {
 
 // writer writes r in the format that was asked for.
 func (f reportFlags) writer(r *report.Report, p *policy.Policy) func(io.Writer) error {
-	if f.format == formatHTML {
+	switch {
+	case f.suggest:
+		return r.WritePolicy
+	case f.format == formatHTML:
 		return func(w io.Writer) error { return page.WriteReport(w, r, pageOptions(p, f.lang)) }
 	}
 	return func(w io.Writer) error { return r.Write(w, f.format) }
