@@ -47,6 +47,9 @@ func run(args []string, out, log io.Writer) int {
 		err = measure(ctx, args, out, log)
 	}
 	switch {
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintln(log, "bench: interrupted")
+		return 1
 	case errors.Is(err, flag.ErrHelp):
 		return 2
 	case err != nil:

@@ -32,12 +32,18 @@ func Enter(args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func() error{p.raiseLimit, p.mountHosts, p.pin, p.dropPrivilege} {
+	for _, step := range []func() error{p.raiseLimit, p.mountHosts, p.pin, p.dropPrivilege, dieWithParent} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return syscall.Exec(path, args[1:], os.Environ()) //nolint:gosec // to start what it is given is its purpose
+}
+
+// dieWithParent has the kernel kill the program when the runner dies. It belongs to the thread that becomes the
+// program, and a change of the user undoes it, so it comes last (PR_SET_PDEATHSIG(2const)).
+func dieWithParent() error {
+	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 }
 
 func (Place) raiseLimit() error {

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -41,7 +40,6 @@ func Start(ctx context.Context, self, dir string, place Place, command ...string
 	p := &Process{ended: make(chan struct{}), stderr: filepath.Join(dir, "stderr")}
 	p.cmd = exec.CommandContext(ctx, self, append([]string{"enter", string(at)}, command...)...) //nolint:gosec // the runner's own list
 	p.cmd.Dir = dir
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := os.Create(p.stderr)
 	if err != nil {
 		return nil, err

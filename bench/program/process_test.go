@@ -4,10 +4,12 @@ package program
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,11 +24,26 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 1 && os.Args[1] == "enter":
 		fmt.Fprintln(os.Stderr, Enter(os.Args[2:]))
 		os.Exit(1)
+	case len(os.Args) > 1 && os.Args[1] == "parent":
+		parent()
 	case len(os.Args) > 1 && os.Args[1] == "burn":
 		burn()
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// parent starts a process, says which, and is killed.
+func parent() {
+	p, err := Start(context.Background(), "/proc/self/exe", os.Args[2], Place{Core: -1}, "sh", "-c", "echo ready; exec sleep 60")
+	if err != nil {
+		panic(err)
+	}
+	if _, err := bufio.NewReader(p.Out).ReadString('\n'); err != nil {
+		panic(err)
+	}
+	fmt.Println(p.PID())
+	_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 }
 
 // burn spends burnt in several threads, which end, says how much it was and waits for the end of its input.
@@ -141,6 +158,28 @@ func TestAPlaceThatThereIsNot(t *testing.T) {
 	if !strings.Contains(p.Said(), "pinning to processor 1000: invalid argument") {
 		t.Errorf("it said %q", p.Said())
 	}
+}
+
+// TestNobodyIsLeftByARunnerThatIsKilled: not even the killed one's children are.
+func TestNobodyIsLeftByARunnerThatIsKilled(t *testing.T) {
+	said, err := exec.Command("/proc/self/exe", "parent", t.TempDir()).Output()
+	var child int
+	if _, scan := fmt.Sscan(string(said), &child); scan != nil || err == nil {
+		t.Fatalf("it said %q, %v", said, err)
+	}
+	for end := time.Now().Add(5 * time.Second); unix.Kill(child, 0) == nil && !zombie(child); {
+		if time.Now().After(end) {
+			_ = unix.Kill(child, unix.SIGKILL)
+			t.Fatalf("process %d is still there", child)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// zombie is true for a process that has ended and nobody waited for, as in containers without an init.
+func zombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && strings.Contains(string(text), "State:\tZ")
 }
 
 func TestNobodyListens(t *testing.T) {
