@@ -16,9 +16,6 @@ import (
 // two descriptors a tunnel leave of a limit of 20,000.
 var levels = []int{1000, 2500, 5000, 7000, 9000}
 
-// nobody is the unprivileged user.
-const nobody = 65534
-
 // Figures that are named elsewhere, too.
 const (
 	pssFigure     = "PSS MiB, %s tunnels open"
@@ -82,7 +79,7 @@ func crowd(count int) func(*bench, *program.Running) ([]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		somebody, err := beside(nobody)
+		somebody, err := beside(program.Nobody)
 		return []float64{root, somebody, somebody / root}, err
 	}
 }

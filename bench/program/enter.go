@@ -20,6 +20,9 @@ type Place struct {
 	Hosts string // a file to see as /etc/hosts (needs root); "" is the system's own
 }
 
+// Nobody is the unprivileged user, and group.
+const Nobody = 65534
+
 // Enter turns this process into the program of args[1:], in the Place that args[0] gives as JSON, with
 // as many descriptors as the system lets it have. It returns only if that fails.
 func Enter(args []string) error {

@@ -26,7 +26,7 @@ var Goproxy = &Kind{Name: "goproxy", Descriptors: 6, command: func(s *Site, dir 
 }}
 
 // Squid is Debian's, one worker, without a cache.
-var Squid = &Kind{Name: "squid", Descriptors: 2, command: func(s *Site, dir string, port int) ([]string, error) {
+var Squid = &Kind{Name: "squid", Descriptors: 2, dropsRoot: true, command: func(s *Site, dir string, port int) ([]string, error) {
 	names := filepath.Join(dir, "names")
 	if err := write(names, each(func(name, _ string) string { return name + "\n" })); err != nil {
 		return nil, err

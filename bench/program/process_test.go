@@ -134,7 +134,7 @@ func TestPlace(t *testing.T) {
 	}
 	place, want := Place{Core: 1}, []string{"Cpus_allowed_list:\t1", fmt.Sprintf("Max open files            %d", DescriptorLimit())}
 	if os.Geteuid() == 0 { // only root can do these
-		place.UID, place.Hosts = 65534, hosts
+		place.UID, place.Hosts = Nobody, hosts
 		want = append(want, "Uid:\t65534\t65534", "Groups:\t \n", "127.0.9.9 elsewhere.test")
 	}
 	p := started(t, place, "cat", "/proc/self/status", "/proc/self/limits", "/etc/hosts")

@@ -30,6 +30,8 @@ type Kind struct {
 	Descriptors int
 	// NeedsHosts tells that it finds names in /etc/hosts only.
 	NeedsHosts bool
+	// dropsRoot: as root it would become another user, and then not end with the runner.
+	dropsRoot bool
 	// Ours tells that it is a build of sepproxy.
 	Ours bool
 	// command writes the configuration into dir and gives the program with its arguments.
@@ -67,6 +69,9 @@ func (s *Site) Start(ctx context.Context, k *Kind, place Place) (*Running, error
 	}
 	if k.NeedsHosts {
 		place.Hosts = s.hosts()
+	}
+	if k.dropsRoot && os.Geteuid() == 0 {
+		place.UID = Nobody
 	}
 	p, err := Start(ctx, s.Self, dir, place, command...)
 	if err != nil {
