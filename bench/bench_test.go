@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // small begins a benchmark of little work, with some programs at work.
 func small(t *testing.T, ctx context.Context, names ...string) *bench { //nolint:revive // the test comes first
 	t.Helper()
-	b, err := newBench(ctx, 0.02, 100*time.Millisecond, io.Discard)
+	b, err := newBench(ctx, 0.01, 100*time.Millisecond, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ const patience = 15 * time.Second
 // A Process is a program that was started. Stop has to be called once.
 type Process struct {
 	In  io.WriteCloser // its standard input
-	Out io.Reader      // its standard output
+	Out io.ReadCloser  // its standard output; ends with the process
 
 	cmd    *exec.Cmd
 	stderr string // the file of its standard error
@@ -60,7 +60,6 @@ func Start(ctx context.Context, self, dir string, place Place, command ...string
 	}
 	go func() {
 		_ = p.cmd.Wait() // Said tells how it ended
-		out.Close()
 		close(p.ended)
 	}()
 	return p, nil
@@ -70,6 +69,7 @@ func Start(ctx context.Context, self, dir string, place Place, command ...string
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
+	p.Out.Close()
 }
 
 // PID is its process identifier.
