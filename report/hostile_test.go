@@ -195,7 +195,7 @@ func TestCopiedSuggestionIsOneRule(t *testing.T) {
 		r := buildOf(t, Options{}, func(tr *trail) {
 			tr.decision(ask{at: noon, host: host, deny: "not_listed", unlisted: true})
 		})
-		_, lines, found := strings.Cut(r.as(t, "text"), "policy.yaml:\n")
+		_, lines, found := strings.Cut(r.as(t, "text"), "for each):\n")
 		line, _, _ := strings.Cut(lines, "\n\n")
 		var rules []map[string]string
 		if err := yaml.Unmarshal([]byte(line), &rules); err != nil || !found {

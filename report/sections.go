@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,9 @@ const (
 	shownUndocumented = 50
 	shownHosts        = 5 // of one reason
 	shownPolicies     = 5
+	shownClients      = 10
+	shownUploads      = 5 // of one host
+	shownProblems     = 5 // of the trail
 )
 
 // A section is one heading of the report for people, in no format yet.
@@ -32,7 +36,8 @@ type column struct {
 	title string
 	right bool
 	code  bool
-	most  int // 0: no limit
+	alarm bool // people should look at what is not 0
+	most  int  // 0: no limit, and it never gives way to other columns
 }
 
 const (
@@ -40,13 +45,14 @@ const (
 	hostWidth    = 46
 	deniedWidth  = 58 // the longest name that the vendor documents
 	reasonWidth  = 22
+	clientWidth  = 39 // an IPv6 address
 )
 
 func (r *Report) sections() []section {
 	w := r.words()
 	all := []section{r.summary(w)}
 	all = append(all, r.usedServices(w)...)
-	return append(all, r.troubled(w), r.notUsed(w), r.notDocumented(w), r.denied(w))
+	return append(all, r.troubled(w), r.notUsed(w), r.notDocumented(w), r.denied(w), r.shared(w), r.clients(w))
 }
 
 func (r *Report) summary(w *words) section {
@@ -75,7 +81,22 @@ func (r *Report) summary(w *words) section {
 	if r.Broken > 0 {
 		rows = append(rows, []string{w.broken, w.number(r.Broken)})
 	}
-	return section{title: w.heading, columns: []column{{}, {}}, rows: rows}
+	s := section{title: w.heading, columns: []column{{}, {}}, rows: rows}
+	r.trail(w, &s)
+	return s
+}
+
+// trail tells whether the chain is whole, and where it is not.
+func (r *Report) trail(w *words, s *section) {
+	if r.Trail.Files == 0 {
+		return // nothing was checked
+	}
+	state := fmt.Sprintf(w.intact, w.number(r.Trail.Records))
+	if !r.Trail.Intact {
+		state = fmt.Sprintf(w.damaged, w.number(int64(len(r.Trail.Problems)+r.Trail.More)))
+		s.notes = append(s.notes, r.Trail.Problems[:min(len(r.Trail.Problems), shownProblems)]...)
+	}
+	s.rows = append(s.rows, []string{w.chain, state})
 }
 
 // usedServices has a section for each group that has a service in use.
@@ -120,11 +141,56 @@ func named(s *Service, mark string) string {
 
 func (r *Report) troubled(w *words) section {
 	s := section{title: w.troubled, columns: []column{{title: w.service, code: true, most: serviceWidth}, {title: w.requests, right: true},
-		{title: w.failures, right: true}, {title: w.denied, right: true}}}
+		{title: w.failures, right: true}, {title: w.denied, right: true, alarm: true}}}
 	for _, row := range r.Services {
 		if row.Failures+row.Denied > 0 {
 			s.rows = append(s.rows, []string{row.ID, w.number(row.Requests), w.number(row.Failures), w.number(row.Denied)})
 		}
+		if row.Denied > 0 && row.Breaks != "" {
+			s.notes = append(s.notes, fmt.Sprintf(w.breaks, row.ID, row.Breaks))
+		}
+	}
+	return s
+}
+
+// shared says who sent how much to hosts under whose names others are reached too.
+func (r *Report) shared(w *words) section {
+	s := section{title: w.multiTenant, columns: []column{{title: w.host, code: true, most: hostWidth}, {title: w.client, code: true, most: clientWidth},
+		{title: w.requests, right: true}, {title: w.sent, right: true}, {title: w.received, right: true}}}
+	for _, m := range r.MultiTenant {
+		if m.Requests == 0 && m.Bytes == (Bytes{}) {
+			continue
+		}
+		s.rows = append(s.rows, []string{m.Host, "", w.number(m.Requests), size(m.Sent), size(m.Received)})
+		for i, u := range m.Uploads {
+			if i == shownUploads {
+				s.rows = append(s.rows, []string{"", "… +" + w.number(int64(len(m.Uploads)-i)), "", "", ""})
+				break
+			}
+			s.rows = append(s.rows, []string{"", u.Client, w.number(u.Requests), size(u.Sent), size(u.Received)})
+		}
+	}
+	if s.rows != nil {
+		s.notes = []string{w.multiTenantNote}
+	}
+	return s
+}
+
+// clients shows those with most requests, and those with most denied ones among the others.
+func (r *Report) clients(w *words) section {
+	s := section{title: w.clientsTitle, columns: []column{{title: w.client, code: true, most: clientWidth}, {title: w.network, code: true, most: reasonWidth},
+		{title: w.requests, right: true}, {title: w.denied, right: true, alarm: true}, {title: w.unlisted, right: true},
+		{title: w.received, right: true}, {title: w.sent, right: true}, {title: w.lastSeen}}}
+	rows := slices.Clone(r.PerClient)
+	busiest := min(len(rows), shownClients)
+	slices.SortStableFunc(rows[busiest:], func(a, b Client) int { return cmp.Compare(b.Denied, a.Denied) })
+	for i, c := range rows {
+		if i >= busiest && (i >= 2*shownClients || c.Denied == 0) {
+			s.notes = []string{fmt.Sprintf(w.moreClients, len(rows)-i)}
+			break
+		}
+		s.rows = append(s.rows, []string{c.Address, c.Name, w.number(c.Requests), w.number(c.Denied), w.number(c.Undocumented),
+			size(c.Received), size(c.Sent), minute(c.LastSeen)})
 	}
 	return s
 }
@@ -141,16 +207,19 @@ func (r *Report) notUsed(w *words) section {
 
 func (r *Report) notDocumented(w *words) section {
 	s := section{title: w.undocumented, columns: []column{{title: w.host, code: true, most: hostWidth}, {title: w.port, right: true},
-		{title: w.requests, right: true}, {title: w.allowed, right: true}, {title: w.denied, right: true},
+		{title: w.class}, {title: w.requests, right: true}, {title: w.allowed, right: true, alarm: true}, {title: w.denied, right: true},
 		{title: w.clients, right: true}, {title: w.lastSeen}}}
 	for i, u := range r.Undocumented {
 		if i == shownUndocumented {
 			s.notes = append(s.notes, fmt.Sprintf(w.more, len(r.Undocumented)-i))
 			break
 		}
-		s.rows = append(s.rows, []string{u.Host, port(u.Port), w.number(u.Requests), w.number(u.Allowed), w.number(u.Denied),
+		s.rows = append(s.rows, []string{u.Host, port(u.Port), u.Class, w.number(u.Requests), w.number(u.Allowed), w.number(u.Denied),
 			w.number(int64(u.Clients)), minute(u.LastSeen)})
-		if u.Suggest != "" {
+		if u.Resembles != "" {
+			s.notes = append(s.notes, fmt.Sprintf(w.resembles, u.Host, u.Resembles))
+		}
+		if u.Suggest != "" && u.Broad == "" {
 			s.yaml = append(s.yaml, `- {url: "`+u.Suggest+`"}`) // letters, digits, and of the rest only . - _ : /
 		}
 	}

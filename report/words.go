@@ -18,6 +18,10 @@ type words struct {
 
 	methods, serverNames, ended string
 
+	chain, intact, damaged, breaks, resembles, class string
+
+	multiTenant, multiTenantNote, clientsTitle, client, network, unlisted, moreClients string
+
 	suggestHead, suggestPeriod, suggestNothing, suggestDoubtful, suggestReason, suggestSeen, suggestResembles, suggestBroad string
 
 	closeHead, closeReason, closeUnknown string
@@ -39,7 +43,7 @@ var english = words{
 	troubled: "Services with failed or denied requests",
 	unused:   "Documented services that nobody used", title: "Title",
 	undocumented: "Undocumented endpoints", host: "Host", port: "Port",
-	suggest: "To let one of them pass, put its line under allow: in policy.yaml:",
+	suggest: "To let one of them pass, put its line under allow: in policy.yaml (--suggest has the evidence for each):",
 
 	denials: "Denied, by reason", reason: "Reason",
 
@@ -47,6 +51,12 @@ var english = words{
 	broadCloud: "below %s anybody can have a name",
 
 	methods: "Methods", serverNames: "Server names in TLS", ended: "Ended",
+
+	chain: "Audit chain", intact: "whole, %s records", damaged: "DAMAGED, %s problems: see sepproxy audit verify",
+	breaks: "Denied, %s: %s", resembles: "%s resembles the documented %s", class: "Class",
+
+	multiTenant: "Hosts that others than the vendor share", multiTenantNote: "Inside TLS nothing tells whose data passes: this is where data would leave.",
+	clientsTitle: "Clients", client: "Client", network: "Entry", unlisted: "Undocumented", moreClients: "%d more: --format json has them all",
 
 	suggestHead: `What the audit trail suggests for policy.yaml. Nothing of it is in force: read it, take what you want.
 Where policy.yaml has the key already, put the lines below that one. Then: sepproxy check`,
@@ -79,7 +89,7 @@ var spanish = words{
 	troubled: "Servicios con solicitudes fallidas o denegadas",
 	unused:   "Servicios documentados que nadie usó", title: "Título",
 	undocumented: "Puntos de conexión no documentados", host: "Host", port: "Puerto",
-	suggest: "Para permitir uno de ellos, ponga su línea bajo allow: en policy.yaml:",
+	suggest: "Para permitir uno de ellos, ponga su línea bajo allow: en policy.yaml (--suggest da los motivos de cada uno):",
 
 	denials: "Denegado, por motivo", reason: "Motivo",
 
@@ -87,6 +97,12 @@ var spanish = words{
 	broadCloud: "bajo %s cualquiera puede tener un nombre",
 
 	methods: "Métodos", serverNames: "Nombres de servidor en TLS", ended: "Fin",
+
+	chain: "Cadena", intact: "íntegra, %s registros", damaged: "DAÑADA, %s problemas: véase sepproxy audit verify",
+	breaks: "Denegado, %s: %s", resembles: "%s se parece al documentado %s", class: "Clase",
+
+	multiTenant: "Hosts que otros comparten con el fabricante", multiTenantNote: "Dentro de TLS nada dice de quién son los datos: por aquí saldrían.",
+	clientsTitle: "Clientes", client: "Cliente", network: "Entrada", unlisted: "No documentado", moreClients: "%d más: --format json los tiene todos",
 
 	suggestHead: `Lo que el registro de auditoría sugiere para policy.yaml. Nada de esto está en vigor: léalo y tome lo que quiera.
 Si policy.yaml ya tiene la clave, ponga las líneas debajo de ella. Después: sepproxy check`,

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -214,6 +216,7 @@ func TestText(t *testing.T) {
   Clients       3
   Data          received 2.2 KiB, sent 5.0 KiB
   Policies      aaaaaaaaaaaa, bbbbbbbbbbbb
+  Audit chain   whole, 10 records
 
 Services in use: agent
   SERVICE      REQUESTS  CLIENTS  RECEIVED     SENT  LAST SEEN
@@ -230,9 +233,9 @@ Documented services that nobody used
   sepm.liveupdate  LiveUpdate
 
 Undocumented endpoints
-  HOST               PORT  REQUESTS  ALLOWED  DENIED  CLIENTS  LAST SEEN
-  other.example.net   443         1        0       1        1  2026-11-23 12:00
-  To let one of them pass, put its line under allow: in policy.yaml:
+  HOST               PORT  CLASS  REQUESTS  ALLOWED  DENIED  CLIENTS  LAST SEEN
+  other.example.net   443  other         1        0       1        1  2026-11-23 12:00
+  To let one of them pass, put its line under allow: in policy.yaml (--suggest has the evidence for each):
     - {url: "https://other.example.net"}
 
 Denied, by reason
@@ -242,8 +245,19 @@ Denied, by reason
                      other.example.net   443         1        1
   port_not_listed                                    1        1
                      rrs.example.com    8443         1        1
+
+Hosts that others than the vendor share
+  none
+
+Clients
+  CLIENT    ENTRY  REQUESTS  DENIED  UNDOCUMENTED  RECEIVED     SENT  LAST SEEN
+  10.0.0.7                4       2             1   2.0 KiB    110 B  2026-11-23 12:00
+  10.0.0.8                1       0             0     300 B  4.9 KiB  2026-11-23 12:00
+  10.0.0.9                1       1             0       0 B      0 B  2026-11-23 12:00
 `
-	if got := buildOf(t, Options{}, site).as(t, "text"); got != want {
+	r := buildOf(t, Options{}, site)
+	r.Trail = Trail{Intact: true, Files: 1, Records: 10} // the kit does not compute chains
+	if got := r.as(t, "text"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -253,7 +267,7 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"# What passed through sepproxy\n\n|  |  |\n| --- | --- |\n",
 		"| Service | Requests | Clients | Received | Sent | Last seen |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
-		"| `other.example.net` | 443 | 1 | 0 | 1 | 1 | 2026-11-23 12:00 |\n",
+		"| `other.example.net` | 443 | other | 1 | 0 | 1 | 1 | 2026-11-23 12:00 |\n",
 		"\n```yaml\n- {url: \"https://other.example.net\"}\n```\n",
 	} {
 		if !strings.Contains(got, want) {
@@ -282,15 +296,59 @@ func TestSpanish(t *testing.T) {
 	}
 }
 
-func TestTextFitsATerminal(t *testing.T) {
+// wide is a report with long names everywhere.
+func wide(t *testing.T) *Report {
+	t.Helper()
 	long := strings.Repeat("a", 60) + "." + strings.Repeat("b", 60) + ".example.com"
-	r := buildOf(t, Options{}, func(tr *trail) {
-		tr.decision(ask{at: noon, client: "10.0.0.1", host: long, deny: "address_forbidden", unlisted: true, count: 1_000_000_000})
+	return buildOf(t, Options{}, func(tr *trail) {
+		tr.decision(ask{at: noon, client: "2001:db8:1234:5678:9abc:def0:1234:5678", host: long, deny: "address_forbidden", unlisted: true, count: 1_000_000})
 		tr.decision(ask{at: noon, client: "10.0.0.1", host: long, unlisted: true, services: []string{"local." + long}})
 	})
-	for line := range strings.Lines(r.as(t, "text")) {
-		if width := utf8.RuneCountInString(line) - 1; width > 120 {
-			t.Errorf("%d columns: %s", width, line)
+}
+
+func (r *Report) text(t *testing.T, style TextStyle) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := r.WriteText(&out, style); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestTextFitsATerminal(t *testing.T) {
+	r := wide(t)
+	for _, width := range []int{90, 100, 120, 200, 0} {
+		text, widest := r.text(t, TextStyle{Width: width}), 0
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "    - {url") { // it is copied, and has to be whole
+				widest = max(widest, utf8.RuneCountInString(line)-1)
+			}
+		}
+		if most := min(width, 140); width > 0 && widest > most || widest > 140 {
+			t.Errorf("%d columns on a terminal of %d:\n%s", widest, width, text)
+		}
+		if width == 200 && widest < 110 {
+			t.Errorf("only %d of 200 columns", widest)
+		}
+	}
+}
+
+var escapeSequence = regexp.MustCompile("\x1b\\[[0-9]+m")
+
+func TestColourChangesNothingElse(t *testing.T) {
+	r := buildOf(t, Options{}, site)
+	plain, coloured := r.text(t, TextStyle{Width: 100}), r.text(t, TextStyle{Width: 100, Color: true})
+	if escapeSequence.ReplaceAllString(coloured, "") != plain || strings.Contains(plain, "\x1b") {
+		t.Errorf("got\n%q\nfor\n%q", coloured, plain)
+	}
+	for _, want := range []string{"\x1b[1mUndocumented endpoints\x1b[0m\n", "\x1b[31m2\x1b[0m"} {
+		if !strings.Contains(coloured, want) {
+			t.Errorf("no %q in\n%q", want, coloured)
+		}
+	}
+	for _, s := range hostile {
+		if text := escapeSequence.ReplaceAllString(attacked(t, s).text(t, TextStyle{Color: true}), ""); steers(text) >= 0 {
+			t.Errorf("%q gives %q", s, text[steers(text):])
 		}
 	}
 }
