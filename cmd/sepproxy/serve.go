@@ -207,6 +207,8 @@ func (in *instance) announce(s sockets) error {
 		in.proxy.Refuse(s.admin.Addr())
 		in.log.Info("listening for metrics and health", zap.Stringer("address", s.admin.Addr()))
 	}
+	in.log.Info("file descriptors: the soft limit was raised to the hard one", zap.Int("limit", descriptors()),
+		zap.Int("connections", in.config.proxyLimits().Connections))
 	in.log.Info("audit trail", zap.String("path", in.config.Audit.Path), zap.String("on_error", string(in.config.Audit.OnError)))
 	for _, err := range []error{in.record(in.startRecord()), in.tellPolicy(p)} {
 		switch {
