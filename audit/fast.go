@@ -116,7 +116,7 @@ func (p *fastParser) peers() bool {
 	l, r := &p.line, &p.record
 	if l.skip(`,"transaction":{"id":`) {
 		r.Transaction = &p.transaction
-		if !p.own(&p.transaction.ID) || !l.skip(`}`) {
+		if !p.own(len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"), &p.transaction.ID) || !l.skip(`}`) {
 			return false
 		}
 	}
@@ -133,12 +133,12 @@ func (p *fastParser) peers() bool {
 	return true
 }
 
-// own takes a text that no other record has.
-func (p *fastParser) own(out *string) bool {
+// own takes a text that no other record has, and that has this length nearly always.
+func (p *fastParser) own(length int, out *string) bool {
+	raw, ok := p.line.quotedOf(length)
 	if !p.brief {
-		return p.line.text(out)
+		*out = string(raw)
 	}
-	_, ok := p.line.quoted()
 	return ok
 }
 
@@ -189,7 +189,7 @@ func (p *fastParser) topic() bool {
 	r := &p.record
 	r.HTTP, r.URL, r.TLS, r.Rule, r.Sepproxy = t.HTTP, t.URL, t.TLS, t.Rule, t.Sepproxy
 	p.memo, p.line = &t.memo, end
-	return p.line.skip(`,"chain":`) && p.own(&r.Chain) && string(p.line.rest) == `}`
+	return p.line.skip(`,"chain":`) && p.own(len(link{}), &r.Chain) && string(p.line.rest) == `}`
 }
 
 func (p *fastParser) newTopic(text []byte) *topic {

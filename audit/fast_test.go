@@ -60,6 +60,7 @@ func TestUnusualLinesAreLeftToEncodingJSON(t *testing.T) {
 		{`51034`, `-1`}, {`51034`, `5e3`}, {`"sequence":1`, `"sequence":0`}, {`"sequence":1`, `"sequence":1000000000000000000`},
 		{`"kind"`, `"KIND"`}, {`2026-11-23T`, `2026-02-29T`}, {`:01.`, `:60.`}, {`Z","ecs"`, `z","ecs"`}, {`"mode"`, `"added":1,"mode"`},
 		{`"source":{`, `"source":{},"source":{`}, {dataset, "other"}, {`"services":["agent.insight"]`, `"services":null`},
+		{`8000-000000000001"`, `8000-00","x":"001"`},
 		{`"documented":true`, `"documented":null`}, {`"},"event"`, `"}"event"`}, {`"}`, `"} `}, {`,"chain"`, `,"more":1,"chain"`},
 	} {
 		odd := strings.Replace(line, change[0], change[1], 1)

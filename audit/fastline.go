@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 )
 
@@ -59,11 +60,27 @@ func (l *line) quoted() ([]byte, bool) {
 		return nil, false
 	}
 	end := bytes.IndexByte(l.rest[1:], '"')
-	if end < 0 || !plain(l.rest[1:1+end]) {
+	if end < 0 {
 		return nil, false
 	}
-	raw := l.rest[1 : 1+end]
-	l.rest = l.rest[2+end:]
+	return l.take(end)
+}
+
+// quotedOf is quoted for a text that is likely to have this length: there is nothing to look for then.
+func (l *line) quotedOf(length int) ([]byte, bool) {
+	if len(l.rest) < length+2 || l.rest[0] != '"' || l.rest[length+1] != '"' {
+		return l.quoted()
+	}
+	return l.take(length)
+}
+
+// take takes a text of this length between quotation marks.
+func (l *line) take(length int) ([]byte, bool) {
+	raw := l.rest[1 : 1+length]
+	if !plain(raw) {
+		return nil, false
+	}
+	l.rest = l.rest[2+length:]
 	return raw, true
 }
 
@@ -112,10 +129,20 @@ func (l *line) port(out *uint16) bool {
 	return ok
 }
 
-// plain tells whether s is ASCII without control characters and escapes, so that it means what it says.
+// plain tells whether s is ASCII without control characters, escapes and quotation marks, so that it means what
+// it says, all of it.
 func plain(s []byte) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := binary.LittleEndian.Uint64(s)
+		backslash, quote := w^'\\'*ones, w^'"'*ones
+		// A term has a high bit where a byte is beyond ASCII, below the space, a backslash, a quotation mark.
+		if (w|(w-' '*ones)|(backslash-ones)&^backslash|(quote-ones)&^quote)&high != 0 {
+			return false
+		}
+	}
 	for _, c := range s {
-		if c < ' ' || c >= 0x80 || c == '\\' {
+		if c < ' ' || c >= 0x80 || c == '\\' || c == '"' {
 			return false
 		}
 	}

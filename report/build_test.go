@@ -375,6 +375,9 @@ func TestReportOfARealTrail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r := build(t, Options{SkipChain: true}, files...); r.Transactions != 1 || r.Trail.Intact || r.Trail.Files != 0 {
+		t.Errorf("without the chain: %+v", r)
+	}
 	forged := build(t, Options{}, file(t, "audit.jsonl", bytes.Replace(data, []byte("rrs.example.com"), []byte("xxx.example.com"), 1)))
 	if tr := forged.Trail; tr.Intact || len(tr.Problems) != 1 || !strings.Contains(tr.Problems[0], "does not fit its chain") {
 		t.Errorf("the forged trail is %+v", tr)

@@ -25,7 +25,7 @@ func (l *Live) Read(ctx context.Context, files []string) error {
 		return err
 	}
 	for _, s := range sources {
-		if err := s.read(ctx, nil, l.take, nil); err != nil {
+		if err := s.read(ctx, decodeAlone, nil, l.take, nil); err != nil {
 			return err
 		}
 	}

@@ -193,7 +193,9 @@ func (m *month) load(text string) {
 }
 
 func (m *month) decide(v *visit) {
-	method, target, err := "CONNECT", policy.Target{}, error(nil)
+	method := "CONNECT"
+	var target policy.Target
+	var err error
 	if strings.HasPrefix(v.target, "http://") {
 		method = "GET"
 		target, err = policy.ParseAbsolute(v.target)

@@ -201,7 +201,7 @@ type Event struct {
 }
 
 // A Trail is what checking the chains of the files found, one for each proxy that wrote some;
-// Options.Since and Until do not narrow it. What belongs to one chain (First, Last, Chain, MissingBefore) is
+// Options.Since and Until do not narrow it. Files is 0 where nothing was checked. What belongs to one chain (First, Last, Chain, MissingBefore) is
 // zero where there are several.
 // Intact says no more than sepproxy audit verify does: a trail that was computed anew or cut off at its
 // end looks whole without checkpoints.

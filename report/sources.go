@@ -135,16 +135,22 @@ type entry struct {
 
 // decode fills in the entry of a line.
 func decode(l *audit.Line, v *entry) {
+	decodeAlone(l, v)
+	l.Seal(&v.seal)
+}
+
+// decodeAlone is decode for whoever does not look at the chain.
+func decodeAlone(l *audit.Line, v *entry) {
 	if v.err = l.Err; v.err == nil {
 		v.event.read(l.Record, l.Memo)
 	}
-	l.Seal(&v.seal)
 }
 
 // read calls take for each line of the file, and broken, which may be nil, for what keeps the rest of the file
 // from being read: a report of what can be read is better than none. progress, which may be nil, is told
 // how many bytes came from the disk, from another goroutine.
-func (s *source) read(ctx context.Context, progress func(n int), take func(line int, v *entry) error, broken func(error)) error {
+func (s *source) read(ctx context.Context, decode func(*audit.Line, *entry), progress func(n int),
+	take func(line int, v *entry) error, broken func(error)) error {
 	file, err := os.Open(s.path)
 	if err != nil {
 		return fmt.Errorf("opening audit file: %w", err)

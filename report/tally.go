@@ -63,11 +63,14 @@ func (t *tally) seen() (first, last Moment) {
 type span struct{ from, to time.Time }
 
 func (s *span) note(t time.Time) {
-	if s.from.IsZero() || t.Before(s.from) {
-		s.from = t
-	}
 	if t.After(s.to) {
 		s.to = t
+		if !s.from.IsZero() {
+			return // later than the latest: nearly always
+		}
+	}
+	if s.from.IsZero() || t.Before(s.from) {
+		s.from = t
 	}
 }
 

@@ -34,8 +34,12 @@ func readersOf(ctx context.Context, dir string, l *logs) (readers []*reader, mis
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/sepproxy/sepproxy/cmd/sepproxy").CombinedOutput(); err != nil { //nolint:gosec // our own program
 		return nil, nil, fmt.Errorf("building sepproxy: %w: %s", err, out)
 	}
-	readers = []*reader{{name: "sepproxy report", what: "the whole report as JSON, the chain of every record checked",
-		command: []string{binary, "report", "--format", "json", "--output", filepath.Join(dir, "report.json"), l.trail}, version: runtime.Version()}}
+	report := []string{binary, "report", "--format", "json", "--output", filepath.Join(dir, "report.json"), l.trail}
+	readers = []*reader{
+		{name: "sepproxy report", command: report, version: runtime.Version(), what: "the whole report as JSON, the chain of every record checked"},
+		{name: "sepproxy report --skip-chain", command: append(report[:len(report):len(report)], "--skip-chain"), version: runtime.Version(),
+			what: "the whole report as JSON; nothing is checked, as in the others"},
+	}
 	others := []*reader{
 		{name: "goaccess", what: "its report as JSON, of Squid's log of the same transactions",
 			command: []string{"goaccess", l.squid, "--log-format=%x.%^ %~%L %h %^/%s %b %m %U", "--datetime-format=%s",

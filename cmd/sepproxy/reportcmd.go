@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,7 @@ import (
 // reportFlags are the flags of report as given.
 type reportFlags struct {
 	since, until, format, lang, output string
-	suggest                            bool
+	suggest, skipChain                 bool
 }
 
 func reportCommand() *cobra.Command {
@@ -39,6 +40,7 @@ a date (2026-11-23, local midnight), or an age (36h, 7d).`,
 	cmd.Flags().StringVar(&f.output, "output", "", "write to `FILE`, which is replaced whole, instead of standard output")
 	cmd.Flags().BoolVar(&f.suggest, "suggest", false, "write a fragment of policy.yaml instead: rules for what was found, and what could be closed")
 	cmd.MarkFlagsMutuallyExclusive("suggest", "format")
+	cmd.Flags().BoolVar(&f.skipChain, "skip-chain", false, "do not check the trail's chain, which is more than a third of the work")
 	langFlag(cmd, &f.lang)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
 		c, err := load()
@@ -95,7 +97,10 @@ func (f reportFlags) options(now time.Time) (o report.Options, err error) {
 	if err := checkFormat(f.format, reportFormats()); err != nil {
 		return o, err
 	}
-	o.Lang = f.lang
+	if f.skipChain && f.format == formatHTML {
+		return o, errors.New("--skip-chain: the HTML report says whether the chain is whole: leave one of the two out")
+	}
+	o.Lang, o.SkipChain = f.lang, f.skipChain
 	if o.Since, err = parseTime("--since", f.since, now); err != nil {
 		return o, err
 	}
