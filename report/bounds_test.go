@@ -12,22 +12,31 @@ import (
 	"github.com/sepproxy/sepproxy/audit"
 )
 
+// Names are the attacker's: of a hundred thousand, the report keeps as many as it has room for.
 func TestUndocumentedEndpointsAreBounded(t *testing.T) {
-	const asked = maxUndocumented + 500
+	const asked, rest = 100_000, 100_000 - maxUndocumented
 	r := buildOf(t, Options{}, func(tr *trail) {
 		for i := range asked {
-			tr.decision(ask{at: at(i), client: "10.0.0.1", host: fmt.Sprintf("h%d.example.net", i), deny: "not_listed", unlisted: true})
+			tr.decision(ask{at: at(i), client: "10.0.0.1", host: fmt.Sprintf("h%x.example.net", i*7919), deny: "not_listed", unlisted: true})
 		}
 	})
 	if len(r.Undocumented) != maxUndocumented+1 {
 		t.Fatalf("%d rows", len(r.Undocumented))
 	}
-	rest := r.Undocumented[maxUndocumented]
-	if rest.Host != Other || rest.Port != 0 || rest.Requests != 500 || rest.Denied != 500 || rest.Clients != 1 || rest.Suggest != "" {
-		t.Errorf("the rest is %+v", rest)
+	u := r.Undocumented[maxUndocumented]
+	if u.Host != Other || u.Port != 0 || u.Requests != rest || u.Denied != rest || u.Clients != 1 || u.Suggest != "" || u.Class != ClassOther {
+		t.Errorf("the rest is %+v", u)
 	}
-	if r.Denied != asked || r.Denials[0].Requests != asked {
+	if r.Denied != asked || r.Denials[0].Requests != asked || len(r.Denials[0].Hosts) != maxDenials+1 {
 		t.Errorf("%d denied, %d by reason, want %d", r.Denied, r.Denials[0].Requests, asked)
+	}
+	for format, most := range map[string]int{"text": 20_000, "md": 20_000, "csv": 4 << 20, "json": 16 << 20} {
+		if size := len(r.as(t, format)); size > most {
+			t.Errorf("%d bytes of %s", size, format)
+		}
+	}
+	if size := len(r.fragment(t)); size > 100_000 {
+		t.Errorf("%d bytes of suggestions", size)
 	}
 }
 
