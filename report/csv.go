@@ -10,7 +10,7 @@ import (
 
 var csvHeader = []string{"kind", "service", "group", "title", "documented", "used", "host", "port",
 	"requests", "allowed", "failures", "denied", "clients", "bytes_received", "bytes_sent",
-	"first_seen", "last_seen", "shared_with", "suggest"}
+	"first_seen", "last_seen", "shared_with", "suggest", "scheme", "class", "class_reason", "resembles", "broad"}
 
 // A csvRow holds cells by column name.
 type csvRow map[string]string
@@ -23,7 +23,9 @@ func writeCSV(out *bytes.Buffer, r *Report) error {
 	}
 	for _, u := range r.Undocumented {
 		rows = append(rows, csvRow{"kind": "undocumented", "documented": "false", "host": u.Host, "port": port(u.Port),
-			"requests": digits(u.Requests), "allowed": digits(u.Allowed), "denied": digits(u.Denied),
+			"requests": digits(u.Requests), "allowed": digits(u.Allowed), "failures": digits(u.Failures), "denied": digits(u.Denied),
+			"bytes_received": digits(u.Received), "bytes_sent": digits(u.Sent), "scheme": u.Scheme, "class": u.Class,
+			"class_reason": u.ClassReason, "resembles": u.Resembles, "broad": u.Broad,
 			"clients": digits(int64(u.Clients)), "first_seen": u.FirstSeen.csv(), "last_seen": u.LastSeen.csv(),
 			"suggest": u.Suggest})
 	}

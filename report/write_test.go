@@ -189,16 +189,16 @@ func TestCSV(t *testing.T) {
 		got = append(got, strings.Join(row, ","))
 	}
 	want := []string{
-		"kind,service,group,title,documented,used,host,port,requests,allowed,failures,denied,clients,bytes_received,bytes_sent,first_seen,last_seen,shared_with,suggest",
-		"service,agent.insight,agent,Insight,true,true,,,4,3,1,1,2,2300,5110,2026-11-23T12:00:01Z,2026-11-23T12:00:07Z,agent.telemetry,",
-		"endpoint,agent.insight,agent,,true,,rrs.example.com,443,2,2,1,0,1,2000,110,2026-11-23T12:00:01Z,2026-11-23T12:00:03Z,,",
-		"endpoint,agent.insight,agent,,true,,shared.example.com,443,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,,",
-		"endpoint,agent.insight,agent,,true,,rrs.example.com,8443,1,0,0,1,1,0,0,2026-11-23T12:00:07Z,2026-11-23T12:00:07Z,,",
-		"service,agent.telemetry,agent,Telemetry,true,true,,,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,agent.insight,",
-		"endpoint,agent.telemetry,agent,,true,,shared.example.com,443,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,,",
-		"service,sepm.liveupdate,sepm,LiveUpdate,true,false,,,0,0,0,0,0,0,0,,,,",
-		"endpoint,sepm.liveupdate,sepm,,true,,lu.example.com,80,0,0,0,0,0,0,0,,,,",
-		"undocumented,,,,false,,other.example.net,443,1,0,,1,1,,,2026-11-23T12:00:06Z,2026-11-23T12:00:06Z,,https://other.example.net",
+		"kind,service,group,title,documented,used,host,port,requests,allowed,failures,denied,clients,bytes_received,bytes_sent,first_seen,last_seen,shared_with,suggest,scheme,class,class_reason,resembles,broad",
+		"service,agent.insight,agent,Insight,true,true,,,4,3,1,1,2,2300,5110,2026-11-23T12:00:01Z,2026-11-23T12:00:07Z,agent.telemetry,,,,,,",
+		"endpoint,agent.insight,agent,,true,,rrs.example.com,443,2,2,1,0,1,2000,110,2026-11-23T12:00:01Z,2026-11-23T12:00:03Z,,,,,,,",
+		"endpoint,agent.insight,agent,,true,,shared.example.com,443,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,,,,,,,",
+		"endpoint,agent.insight,agent,,true,,rrs.example.com,8443,1,0,0,1,1,0,0,2026-11-23T12:00:07Z,2026-11-23T12:00:07Z,,,,,,,",
+		"service,agent.telemetry,agent,Telemetry,true,true,,,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,agent.insight,,,,,,",
+		"endpoint,agent.telemetry,agent,,true,,shared.example.com,443,1,1,0,0,1,300,5000,2026-11-23T12:00:05Z,2026-11-23T12:00:05Z,,,,,,,",
+		"service,sepm.liveupdate,sepm,LiveUpdate,true,false,,,0,0,0,0,0,0,0,,,,,,,,,",
+		"endpoint,sepm.liveupdate,sepm,,true,,lu.example.com,80,0,0,0,0,0,0,0,,,,,,,,,",
+		"undocumented,,,,false,,other.example.net,443,1,0,0,1,1,0,0,2026-11-23T12:00:06Z,2026-11-23T12:00:06Z,,https://other.example.net,https,other,nothing is known of it,,",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
