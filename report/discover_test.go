@@ -64,7 +64,7 @@ func TestClassesComeFromData(t *testing.T) {
 		{"ocsp.digicert.com", ClassPKI, "DigiCert; see https://", "", ""},
 		{"r3.o.lencr.org", ClassPKI, "Let's Encrypt; see https://", "", ""},
 		{"www.digicert.com", ClassOther, "nothing is known", "", ""},
-		{"ctldl.windowsupdate.com", ClassPKI, "Microsoft; see https://", "", ""},
+		{"ctldl.windowsupdate.com", ClassPKI, "Microsoft, trusted roots of Windows; see https://", "", ""},
 		{"au.download.windowsupdate.com", ClassPlatform, "Windows Update", "", ""},
 		{"detectportal.firefox.com", ClassPlatform, "Firefox", "", ""},
 		{"other.okta.com", ClassOther, "nothing is known", "", ""},
