@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,12 +42,19 @@ const secondPolicy = firstPolicy + `allow:
 type month struct {
 	t      *testing.T
 	random *rand.Rand
-	now    time.Time // the clock of the trail
+	now    time.Time    // the clock of the trail
+	clock  atomic.Int64 // now, for the log
 	begins time.Time
 	plan   []*visit
 	policy *policy.Policy
 	log    *audit.Log
 	truth  truth
+}
+
+// set sets the clock, which the log looks at in the background too.
+func (m *month) set(now time.Time) {
+	m.now = now
+	m.clock.Store(now.UnixNano())
 }
 
 // A visit is one request that somebody will make.
@@ -64,9 +72,9 @@ type visit struct {
 func simulate(t *testing.T, path string, seed uint64) *month {
 	t.Helper()
 	m := &month{t: t, random: rand.New(rand.NewPCG(seed, 7)), begins: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), truth: newTruth()}
-	m.now = m.begins
+	m.set(m.begins)
 	var err error
-	m.log, err = audit.Open(audit.Options{Path: path, Sync: audit.SyncNever, Hostname: "proxy-1", Version: "test", Now: func() time.Time { return m.now },
+	m.log, err = audit.Open(audit.Options{Path: path, Sync: audit.SyncNever, Hostname: "proxy-1", Version: "test", Now: func() time.Time { return time.Unix(0, m.clock.Load()).UTC() },
 		Rotate: audit.Rotate{Every: 7 * 24 * time.Hour, Compress: true}, OnError: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +178,7 @@ func (m *month) live() {
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
 	for _, next := range moments {
-		m.now = next.at
+		m.set(next.at)
 		next.do()
 	}
 }
