@@ -45,6 +45,7 @@ type Service struct {
 	Purpose   Text       `json:"purpose,omitzero"`
 	Breaks    Text       `json:"breaks,omitzero"`  // what stops working when it is blocked, as far as the page says; often zero
 	Pinned    bool       `json:"pinned,omitempty"` // the page says that the certificates are pinned
+	Review    string     `json:"review,omitempty"` // what an import wants a person to look at; "" when somebody has
 	Endpoints []Endpoint `json:"endpoints"`
 }
 
@@ -65,4 +66,5 @@ type Endpoint struct {
 	Path     string   `json:"path,omitempty"`
 	Versions Versions `json:"versions,omitzero"` // the SEP versions that use it; the zero value is all
 	Note     Text     `json:"note,omitzero"`
+	Review   string   `json:"review,omitempty"` // as of a Service
 }

@@ -37,9 +37,9 @@ func (c *Catalog) file() fileCatalog {
 }
 
 func (s Service) file() fileService {
-	out := fileService{ID: s.ID, Title: s.Title, Purpose: s.Purpose, Breaks: s.Breaks, Pinned: s.Pinned}
+	out := fileService{ID: s.ID, Title: s.Title, Purpose: s.Purpose, Breaks: s.Breaks, Pinned: s.Pinned, Review: s.Review}
 	for _, e := range s.Endpoints {
-		out.Endpoints = append(out.Endpoints, fileEndpoint{URL: e.URL(), Versions: e.Versions, Note: e.Note})
+		out.Endpoints = append(out.Endpoints, fileEndpoint{URL: e.URL(), Versions: e.Versions, Note: e.Note, Review: e.Review})
 	}
 	return out
 }

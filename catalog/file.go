@@ -28,12 +28,14 @@ type (
 		Purpose   Text           `yaml:"purpose"`
 		Breaks    Text           `yaml:"breaks"`
 		Pinned    bool           `yaml:"pinned"`
+		Review    string         `yaml:"review"`
 		Endpoints []fileEndpoint `yaml:"endpoints"`
 	}
 	fileEndpoint struct {
 		URL      string   `yaml:"url"`
 		Versions Versions `yaml:"versions"`
 		Note     Text     `yaml:"note"`
+		Review   string   `yaml:"review"`
 	}
 	fileHost struct {
 		Name   string `yaml:"name"`

@@ -59,8 +59,9 @@ func (p *parser) service(at, group string, in fileService) Service {
 	p.title(at, in.Title)
 	p.text(at+".purpose", in.Purpose)
 	p.text(at+".breaks", in.Breaks)
+	p.visible(at+".review", in.Review)
 	p.atLeastOne(at, "endpoints", len(in.Endpoints))
-	s := Service{ID: in.ID, Group: group, Title: in.Title, Purpose: in.Purpose, Breaks: in.Breaks, Pinned: in.Pinned}
+	s := Service{ID: in.ID, Group: group, Title: in.Title, Purpose: in.Purpose, Breaks: in.Breaks, Pinned: in.Pinned, Review: in.Review}
 	urls := map[string]int{}
 	for i, e := range in.Endpoints {
 		s.Endpoints = append(s.Endpoints, p.endpoint(fmt.Sprintf("%s.endpoints[%d]", at, i), e, urls))
@@ -70,6 +71,7 @@ func (p *parser) service(at, group string, in fileService) Service {
 
 func (p *parser) endpoint(at string, in fileEndpoint, urls map[string]int) Endpoint {
 	p.text(at+".note", in.Note)
+	p.visible(at+".review", in.Review)
 	e, err := ParseURL(in.URL)
 	if err != nil {
 		p.doc.Errorf(at+".url", "%v", err)
@@ -77,7 +79,7 @@ func (p *parser) endpoint(at string, in fileEndpoint, urls map[string]int) Endpo
 	}
 	p.once(urls, at+".url", e.URL())
 	p.listed[e.Host] = true
-	e.Versions, e.Note = in.Versions, in.Note
+	e.Versions, e.Note, e.Review = in.Versions, in.Note, in.Review
 	return e
 }
 

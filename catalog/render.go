@@ -19,6 +19,7 @@ var (
 	wordPinned   = Text{"pinned", "anclado"}
 	wordShared   = Text{"shared", "compartido"}
 	wordNote     = Text{"note", "nota"}
+	wordReview   = Text{"to review", "por revisar"}
 	wordVersions = Text{"only SEP", "solo SEP"}
 	pinnedMeans  = Text{
 		"the certificates are pinned: TLS must reach the server untouched",
@@ -44,6 +45,7 @@ func List(w io.Writer, c *Catalog, o Options) error {
 		p.line(0, g.ID+": "+g.Title.In(o.Lang))
 		for _, s := range g.Services {
 			p.line(1, s.ID+": "+s.Title.In(o.Lang))
+			p.field(2, wordReview, s.Review)
 			for _, e := range s.Endpoints {
 				p.endpoint(2, e)
 			}
@@ -102,6 +104,7 @@ func (p *page) service(c *Catalog, s *Service) {
 	}
 	p.field(1, wordPurpose, s.Purpose.In(p.lang))
 	p.field(1, wordBreaks, s.Breaks.In(p.lang))
+	p.field(1, wordReview, s.Review)
 	if s.Pinned {
 		p.field(1, wordPinned, pinnedMeans.In(p.lang))
 	}
@@ -138,6 +141,7 @@ func (p *page) endpoint(depth int, e Endpoint) {
 	}
 	p.line(depth, line)
 	p.field(depth+1, wordNote, e.Note.In(p.lang))
+	p.field(depth+1, wordReview, e.Review)
 }
 
 // field writes a named value, and nothing where there is none.

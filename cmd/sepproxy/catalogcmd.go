@@ -12,7 +12,7 @@ import (
 func catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog",
-		Short: "Show or export what the vendor documents",
+		Short: "Show, export or renew what the vendor documents",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -29,6 +29,7 @@ func catalogCommand() *cobra.Command {
 			return catalog.Show(w, c, args[0], o)
 		}),
 		catalogExportCommand(),
+		catalogImportCommand(),
 	)
 	return cmd
 }
@@ -58,14 +59,19 @@ func catalogSubcommand(cmd *cobra.Command, f func(io.Writer, *catalog.Catalog, [
 		if err := checkLang(o.Lang); err != nil {
 			return err
 		}
-		c := catalog.Builtin()
-		if *path != "" {
-			var err error
-			if c, err = catalog.Load(*path); err != nil {
-				return err
-			}
+		c, err := loadCatalog(*path)
+		if err != nil {
+			return err
 		}
 		return f(cmd.OutOrStdout(), c, args, o)
 	}
 	return cmd
+}
+
+// loadCatalog gives the built-in catalog for "".
+func loadCatalog(path string) (*catalog.Catalog, error) {
+	if path == "" {
+		return catalog.Builtin(), nil
+	}
+	return catalog.Load(path)
 }
