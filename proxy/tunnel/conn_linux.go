@@ -123,7 +123,7 @@ func (c *Conn) watch(g *gate, events uint32) error {
 }
 
 // handle implements handler.
-func (c *Conn) handle(_ side, events uint32) (more bool) {
+func (c *Conn) handle(_ side, events uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|gone) != 0 {
@@ -132,7 +132,6 @@ func (c *Conn) handle(_ side, events uint32) (more bool) {
 	if events&(unix.EPOLLOUT|gone) != 0 {
 		c.out.open()
 	}
-	return false
 }
 
 // open lets whoever waits look again, or the next one who would. The connection's lock is held.

@@ -45,24 +45,15 @@ func (f *flow) drop(l *loop) {
 	f.held = nil
 }
 
-// pump moves some of what side from sends to the other side. True means that there may be more. Only the
-// loop calls it: the buffer is its.
-func (j *joint) pump(from side) (more bool) {
-	f := &j.flows[from]
-	for range roundsPerEvent {
-		if !j.flush(from) {
-			return false
-		}
-		if f.spliced {
+// pump moves some of what side from sends to the other side. Only the loop calls it: the buffer is its.
+func (j *joint) pump(from side) {
+	for more, round := true, 0; more && round < roundsPerEvent && j.flush(from); round++ {
+		if j.flows[from].spliced {
 			more = j.splice(from)
 		} else {
 			more = j.copy(from)
 		}
-		if !more {
-			return false
-		}
 	}
-	return true
 }
 
 // flush passes on what is held. False means that it is held still, or that the tunnel is over.

@@ -60,24 +60,22 @@ func (j *joint) Abort() {
 const gone = unix.EPOLLERR | unix.EPOLLHUP
 
 // handle implements handler: it does what an event on one side allows.
-func (j *joint) handle(s side, events uint32) (more bool) {
+func (j *joint) handle(s side, events uint32) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.over {
-		return false
+		return
 	}
 	if into := s.other(); j.flows[into].held != nil && events&(unix.EPOLLOUT|gone) != 0 {
-		more = j.pump(into)
+		j.pump(into)
 	}
 	if !j.over && j.flows[s].isReading() && events&(unix.EPOLLIN|gone) != 0 {
-		more = j.pump(s) || more
+		j.pump(s)
 	}
 	j.settle()
 	if !j.over && !j.flows[s].isReading() && events&gone != 0 {
 		j.mute(s)
 	}
-	// A short read was the last one, unless the end comes behind it or a full pipe was the reason.
-	return more || !j.over && j.flows[s].isReading() && (j.flows[s].spliced || events&(gone|unix.EPOLLRDHUP) != 0)
 }
 
 // mute takes a side that has failed, and that nobody reads from now, out of the epoll set, which would
@@ -101,7 +99,7 @@ func (j *joint) settle() {
 	for _, s := range [...]side{clientSide, originSide} {
 		var want uint16
 		if j.flows[s].isReading() {
-			want |= unix.EPOLLIN | unix.EPOLLRDHUP
+			want |= unix.EPOLLIN
 		}
 		if j.flows[s.other()].held != nil {
 			want |= unix.EPOLLOUT

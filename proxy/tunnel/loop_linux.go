@@ -40,10 +40,10 @@ type loop struct {
 
 // A handler is what a loop waits for: a joint, or a Conn that no tunnel has yet.
 type handler interface {
-	handle(s side, events uint32) (more bool) // more: what it was told of is not used up
-	isLate(now int64) bool                    // it was idle for longer than it may be
-	expire(now int64)                         // end, if it is late still
-	end()                                     // the loop ends
+	handle(s side, events uint32)
+	isLate(now int64) bool // it was idle for longer than it may be
+	expire(now int64)      // end, if it is late still
+	end()                  // the loop ends
 }
 
 // A place is where a handler is found, and what an event brings back. The generation tells apart who
@@ -98,23 +98,24 @@ func (l *loop) run() {
 	_ = l.wait.Read(l.turn) // ends when epoll is closed
 }
 
-// turn is what the runtime's poller calls: false means nothing there any more, wait. The poller is told
-// only of what is new to the epoll set, so nothing that is left may be waited for; where all was used up,
-// it need not be asked once more.
+// turn is what the runtime's poller calls: false means nothing there any more, wait. It asks until that is
+// true. The poller is told only of what the epoll set did not hold before, and the set still holds what
+// it has just given: neither what is left there is told, nor what it is asked for in the middle of a turn.
 func (l *loop) turn(fd uintptr) bool {
-	for more := true; more; {
+	for {
 		n, err := unix.EpollWait(int(fd), l.events[:], 0)
 		if err == unix.EINTR {
 			continue
 		}
-		more = n == len(l.events)
-		l.find(max(n, 0))
+		if n <= 0 {
+			return false
+		}
+		l.find(n)
 		for i, r := range l.ready {
-			more = r.handler.handle(r.side, r.events) || more
+			r.handler.handle(r.side, r.events)
 			l.ready[i].handler = nil
 		}
 	}
-	return false
 }
 
 // find gives the handlers that the first n events are for. An event for one that is gone is dropped.

@@ -118,7 +118,7 @@ func newPipe() *pipe {
 const spliceFlags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK
 
 // splice moves one pipe full. True means that there may be more. The pipe is empty before, so that
-// EAGAIN can only mean that the sender has sent nothing.
+// EAGAIN means that the sender has sent nothing, or urgent data, which a splice never passes.
 func (j *joint) splice(from side) bool {
 	f, l := &j.flows[from], j.loop
 	p := l.pipes.borrow()
@@ -130,12 +130,13 @@ func (j *joint) splice(from side) bool {
 		return unix.Splice(int(j.sides[from].fd), nil, p.w, nil, p.size, spliceFlags)
 	})
 	switch {
-	case err == unix.EINVAL: // not this kind of socket
+	case err == unix.EINVAL || n == 0 && err == nil: // not this kind of socket; the end, or urgent data before it
 		l.pipes.take(p)
 		f.demote()
 		return true
-	case n <= 0 || err != nil:
+	case err != nil:
 		l.pipes.take(p)
+		f.judge(0)
 		j.noneRead(from, err)
 		return false
 	}
