@@ -42,19 +42,12 @@ const secondPolicy = firstPolicy + `allow:
 type month struct {
 	t      *testing.T
 	random *rand.Rand
-	now    time.Time    // the clock of the trail
-	clock  atomic.Int64 // now, for the log
+	clock  atomic.Int64 // of the trail, which asks from other goroutines too: nanoseconds since 1970
 	begins time.Time
 	plan   []*visit
 	policy *policy.Policy
 	log    *audit.Log
 	truth  truth
-}
-
-// set sets the clock, which the log looks at in the background too.
-func (m *month) set(now time.Time) {
-	m.now = now
-	m.clock.Store(now.UnixNano())
 }
 
 // A visit is one request that somebody will make.
@@ -72,9 +65,9 @@ type visit struct {
 func simulate(t *testing.T, path string, seed uint64) *month {
 	t.Helper()
 	m := &month{t: t, random: rand.New(rand.NewPCG(seed, 7)), begins: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), truth: newTruth()}
-	m.set(m.begins)
+	m.clock.Store(m.begins.UnixNano())
 	var err error
-	m.log, err = audit.Open(audit.Options{Path: path, Sync: audit.SyncNever, Hostname: "proxy-1", Version: "test", Now: func() time.Time { return time.Unix(0, m.clock.Load()).UTC() },
+	m.log, err = audit.Open(audit.Options{Path: path, Sync: audit.SyncNever, Hostname: "proxy-1", Version: "test", Now: m.now,
 		Rotate: audit.Rotate{Every: 7 * 24 * time.Hour, Compress: true}, OnError: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +85,8 @@ func simulate(t *testing.T, path string, seed uint64) *month {
 	}
 	return m
 }
+
+func (m *month) now() time.Time { return time.Unix(0, m.clock.Load()).UTC() }
 
 // visit plans one between 6 and 22 o'clock.
 func (m *month) visit(day int, client, target string) *visit {
@@ -178,13 +173,13 @@ func (m *month) live() {
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
 	for _, next := range moments {
-		m.set(next.at)
+		m.clock.Store(next.at.UnixNano())
 		next.do()
 	}
 }
 
 func (m *month) write(r *audit.Record) {
-	r.Time = m.now
+	r.Time = m.now()
 	if err := m.log.Write(r); err != nil {
 		m.t.Fatal(err)
 	}
@@ -192,7 +187,7 @@ func (m *month) write(r *audit.Record) {
 
 func (m *month) load(text string) {
 	var err error
-	if m.policy, err = policy.Compile("policy.yaml", []byte(text), catalog.Builtin(), m.now); err != nil {
+	if m.policy, err = policy.Compile("policy.yaml", []byte(text), catalog.Builtin(), m.now()); err != nil {
 		m.t.Fatal(err)
 	}
 	m.truth.policies = append(m.truth.policies, m.policy.Revision())
@@ -210,7 +205,7 @@ func (m *month) decide(v *visit) {
 	} else {
 		target, err = policy.ParseAuthority(v.target)
 	}
-	request := policy.Request{Method: method, Target: target, Client: netip.MustParseAddr(v.client), Time: m.now}
+	request := policy.Request{Method: method, Target: target, Client: netip.MustParseAddr(v.client), Time: m.now()}
 	if err != nil {
 		request.Target = policy.Target{}
 	}
@@ -220,7 +215,7 @@ func (m *month) decide(v *visit) {
 	verdict := m.policy.Decide(request)
 	v.record = recordOf(v, method, target, verdict)
 	m.write(v.record)
-	m.truth.decided(v, m.now)
+	m.truth.decided(v, m.now())
 }
 
 func recordOf(v *visit, method string, target policy.Target, verdict policy.Verdict) *audit.Record {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -28,7 +29,8 @@ const clients = 2000
 // generate writes both files. Equal seeds give equal transactions.
 func generate(dir string, transactions int, seed uint64) (l *logs, err error) {
 	l = &logs{trail: filepath.Join(dir, "audit.jsonl"), squid: filepath.Join(dir, "access.log")}
-	g := &generator{random: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)} //nolint:gosec // it has to be the same again
+	g := &generator{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // it has to be the same again
+	g.clock.Store(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	for s := range catalog.Builtin().Services() {
 		for _, e := range s.Endpoints {
 			g.documented = append(g.documented, target{e, s.ID})
@@ -38,7 +40,7 @@ func generate(dir string, transactions int, seed uint64) (l *logs, err error) {
 		g.others = append(g.others, target{catalog.Endpoint{Scheme: "https", Host: fmt.Sprintf("host-%d.example.net", i), Port: 443}, ""})
 	}
 	if g.trail, err = audit.Open(audit.Options{Path: l.trail, Sync: audit.SyncNever, Hostname: "proxy-1", Version: "bench",
-		Now: func() time.Time { return g.now }}); err != nil {
+		Now: g.now}); err != nil {
 		return nil, err
 	}
 	squid, err := os.Create(l.squid)
@@ -67,11 +69,13 @@ type target struct {
 
 type generator struct {
 	random             *rand.Rand
-	now                time.Time
+	clock              atomic.Int64 // nanoseconds since 1970; the trail asks from other goroutines too
 	documented, others []target
 	trail              *audit.Log
 	squid              *bufio.Writer
 }
+
+func (g *generator) now() time.Time { return time.Unix(0, g.clock.Load()).UTC() }
 
 // transaction writes one to both files: decision and outcome of the trail, one line of Squid's.
 func (g *generator) transaction() error {
@@ -79,7 +83,7 @@ func (g *generator) transaction() error {
 	if g.random.IntN(50) == 0 {
 		to = g.others[g.random.IntN(len(g.others))]
 	}
-	g.now = g.now.Add(time.Duration(g.random.IntN(20_000_000)))
+	now := time.Unix(0, g.clock.Add(g.random.Int64N(20_000_000))).UTC()
 	n := g.random.IntN(clients)
 	client := fmt.Sprintf("10.0.%d.%d", n/250, 1+n%250)
 	decision := g.record(to, client)
@@ -95,15 +99,15 @@ func (g *generator) transaction() error {
 		}
 	}
 	_, err := fmt.Fprintf(g.squid, "%d.%03d %6d %s %s %d CONNECT %s:%d - HIER_DIRECT/192.0.2.7 -\n",
-		g.now.Unix(), g.now.Nanosecond()/1e6, took, client, status, received, to.Host, to.Port)
+		now.Unix(), now.Nanosecond()/1e6, took, client, status, received, to.Host, to.Port)
 	return err
 }
 
 func (g *generator) record(to target, client string) *audit.Record {
-	id, _ := uuid.NewV7AtTime(g.now) // fails only where the system has no random numbers
+	id, _ := uuid.NewV7AtTime(g.now()) // fails only where the system has no random numbers
 	documented := to.service != ""
 	r := &audit.Record{
-		Time:        g.now,
+		Time:        g.now(),
 		Event:       audit.Event{Category: []string{"network"}, Action: audit.ActionDecision, Type: []string{"connection", "start", "allowed"}, Reason: "catalog"},
 		Transaction: &audit.Transaction{ID: id.String()},
 		Source:      &audit.Endpoint{IP: client, Port: uint16(32768 + g.random.IntN(28000))},
