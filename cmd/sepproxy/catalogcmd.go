@@ -12,7 +12,7 @@ import (
 func catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog",
-		Short: "Show, export or renew what the vendor documents",
+		Short: "Show, export, renew or compare what the vendor documents",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -30,6 +30,7 @@ func catalogCommand() *cobra.Command {
 		}),
 		catalogExportCommand(),
 		catalogImportCommand(),
+		catalogDiffCommand(),
 	)
 	return cmd
 }
