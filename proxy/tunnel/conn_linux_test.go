@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -202,6 +203,24 @@ func TestOtherListenersStayAsTheyAre(t *testing.T) {
 		if got, err := e.Listener(l); got != l || err != nil {
 			t.Errorf("%v became %v, %v", l, got, err)
 		}
+	}
+}
+
+func TestAnEngineThatIsClosedEndsDialling(t *testing.T) {
+	silent := silentAddress(t)
+	e := NewEngine(time.Minute)
+	ended := make(chan error, 1)
+	go func() { _, err := e.Dial(t.Context(), soon(), netip.Addr{}, silent); ended <- err }()
+	eventually(t, "waiting", func() bool {
+		return slices.ContainsFunc(e.loops, func(l *loop) bool {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.open > 0
+		})
+	})
+	e.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("dialling ends with %v", err)
 	}
 }
 

@@ -137,6 +137,16 @@ func (c *Conn) connect(ctx context.Context, to netip.AddrPort) error {
 	if err := c.out.wait(ctx.Done()); err != nil {
 		return err
 	}
+	return c.connected()
+}
+
+// connected tells what came of a connection that was waited for.
+func (c *Conn) connected() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return net.ErrClosed // by the engine
+	}
 	errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && errno != 0 {
 		err = unix.Errno(errno)
