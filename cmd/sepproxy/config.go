@@ -176,6 +176,9 @@ func (c *config) check(doc *strictyaml.Document) {
 	}
 }
 
+// maxKeepAlive is what a kernel takes for the time between keep-alive probes: Linux 32767 seconds.
+const maxKeepAlive = 9 * time.Hour
+
 func (c *config) checkNumbers(doc *strictyaml.Document) {
 	for path, d := range map[string]duration{
 		"audit.sync_interval": c.Audit.SyncInterval, "audit.checkpoint.every": c.Audit.Checkpoint.Every, "timeouts.header": c.Timeouts.Header,
@@ -184,6 +187,9 @@ func (c *config) checkNumbers(doc *strictyaml.Document) {
 		if d == 0 {
 			doc.Errorf(path, "want a time longer than 0 here")
 		}
+	}
+	if k := time.Duration(c.Timeouts.KeepAlive); k != 0 && (k < time.Second || k > maxKeepAlive) {
+		doc.Errorf("timeouts.keepalive", "want 0 (none) or 1s to 9h here")
 	}
 	for path, n := range map[string]int{
 		"limits.connections": c.Limits.Connections, "limits.connections_per_client": c.Limits.ConnectionsPerClient,

@@ -17,7 +17,7 @@ import (
 // that a tunnel of two of them needs no system call to take them over.
 type Conn struct {
 	loop   *loop
-	remote netip.AddrPort
+	remote netip.AddrPort // of a listener: its own
 
 	mu      sync.Mutex // held during system calls, none of which blocks: no descriptor is closed under one
 	fd      int        // -1: closed, or a tunnel has it

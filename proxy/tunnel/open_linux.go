@@ -33,9 +33,9 @@ func (e *Engine) Listener(l net.Listener) (net.Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("listening on %v: %w", l.Addr(), err)
 	}
-	address := l.Addr()
+	address := tcp.Addr().(*net.TCPAddr)
 	_ = l.Close() // the socket lives on
-	return &listener{conn: e.conn(fd, netip.AddrPort{}), address: address, engine: e}, nil
+	return &listener{conn: e.conn(fd, address.AddrPort()), address: address, engine: e}, nil
 }
 
 // A listener accepts sockets without what package net would do to each of them. They inherit the
