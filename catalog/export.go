@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -16,13 +17,23 @@ import (
 type Options struct {
 	Group string // the ID of the only group wanted; "" is all
 	Lang  string // "en" or "es", for forms that have room for one language
+	Proxy string // the proxy that a PAC file names, as ParsePACResult reads it; "" is DefaultProxy
 }
 
+// DefaultProxy is where sepproxy listens if nothing else is configured.
+const DefaultProxy = "127.0.0.1:3128"
+
 var formats = map[string]func(io.Writer, *Catalog, Options) error{
-	"csv":   exportCSV,
-	"hosts": exportHosts,
-	"json":  exportJSON,
-	"yaml":  exportYAML,
+	"csv":       exportCSV,
+	"dnsmasq":   exportDnsmasq,
+	"edl":       exportEDL,
+	"fortigate": exportFortigate,
+	"hosts":     exportHosts,
+	"json":      exportJSON,
+	"pac":       exportPAC,
+	"squid":     exportSquid,
+	"yaml":      exportYAML,
+	"zscaler":   exportZscaler,
 }
 
 // Formats gives the formats that Export knows, sorted.
@@ -35,6 +46,14 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 //   - csv: RFC 4180 with the columns group,service,scheme,host,port,path,versions,title, and a row
 //     per endpoint of each service; cells that a spreadsheet would run as a formula begin with '
 //   - hosts: the host names, each once, sorted, one a line
+//   - pac: a PAC file that sends them to o.Proxy and everything else DIRECT
+//   - squid: acls, allow rules and the rules that keep TLS untouched, for squid.conf
+//   - dnsmasq: which addresses go into an nftables set or an ipset
+//   - fortigate: address objects and a group per port, as FortiOS CLI
+//   - edl: a URL list for PAN-OS; zscaler: one for a custom URL category
+//
+// Lists by name alone cannot say everything: dnsmasq, fortigate, edl, zscaler and pac leave out scheme or
+// port or path, and dnsmasq and zscaler take a "*." name for its bare domain too.
 func Export(w io.Writer, c *Catalog, format string, o Options) error {
 	write, ok := formats[format]
 	if !ok {
@@ -86,6 +105,15 @@ func exportJSON(w io.Writer, c *Catalog, _ Options) error {
 
 func exportHosts(w io.Writer, c *Catalog, _ Options) error {
 	_, err := io.WriteString(w, strings.Join(append(c.HostNames(), ""), "\n"))
+	return err
+}
+
+func exportPAC(w io.Writer, c *Catalog, o Options) error {
+	proxy, err := ParsePACResult(cmp.Or(o.Proxy, DefaultProxy))
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, PAC(c.HostNames(), proxy, "DIRECT"))
 	return err
 }
 

@@ -126,7 +126,7 @@ func TestExportErrors(t *testing.T) {
 		}
 	}
 	err := Export(&bytes.Buffer{}, Builtin(), "xml", Options{})
-	if err == nil || err.Error() != `unknown format "xml": choose one of csv, hosts, json, yaml` {
+	if err == nil || err.Error() != `unknown format "xml": choose one of csv, dnsmasq, edl, fortigate, hosts, json, pac, squid, yaml, zscaler` {
 		t.Errorf("xml: %v", err)
 	}
 	err = Export(&bytes.Buffer{}, Builtin(), "csv", Options{Group: "agents"})
