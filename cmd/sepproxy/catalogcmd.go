@@ -42,10 +42,12 @@ func catalogExportCommand() *cobra.Command {
 (policy.yaml: catalog).`,
 	}
 	format := cmd.Flags().String("format", "yaml", "`FORMAT`: "+strings.Join(catalog.Formats(), ", "))
+	proxy := cmd.Flags().String("proxy", catalog.DefaultProxy, "`HOST:PORT` of the proxy that a pac file names")
 	return catalogSubcommand(cmd, func(w io.Writer, c *catalog.Catalog, _ []string, o catalog.Options) error {
 		if err := checkFormat(*format, catalog.Formats()); err != nil {
 			return err
 		}
+		o.Proxy = *proxy
 		return catalog.Export(w, c, *format, o)
 	})
 }
