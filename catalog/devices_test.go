@@ -216,7 +216,8 @@ const lookups = `ip link set lo up
 sed -n 's/^#   //p' sep.conf > sets.sh
 . ./sets.sh
 run() { dnsmasq --user=root --group=root --listen-address=127.0.0.1 --bind-interfaces --no-resolv --no-hosts --pid-file= "$@"; }
-run --conf-file=/dev/null --port=5301 --address=/symantec.com/192.0.2.7 --address=/symantec.com/2001:db8::7 --address=/example.com/192.0.2.8
+: > empty.conf
+run --conf-file=empty.conf --port=5301 --address=/symantec.com/192.0.2.7 --address=/symantec.com/2001:db8::7 --address=/example.com/192.0.2.8
 run --conf-file=sep.conf --port=5302 --server=127.0.0.1#5301
 dig +short @127.0.0.1 -p 5302 ent-shasta-rrs.symantec.com A ent-shasta-rrs.symantec.com AAAA www.example.com A
 echo SETS
