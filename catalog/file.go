@@ -47,6 +47,21 @@ type (
 //go:embed builtin.yaml
 var builtinYAML []byte
 
+//go:embed certificate-status.yaml
+var certificateStatusYAML []byte
+
+// Embedded gives the catalog file of this name that comes with the program: "builtin", for which "" stands too, or
+// "builtin:certificate-status", a layer that is not from the vendor's page. The content belongs to the program: read only.
+func Embedded(name string) (data []byte, ok bool) {
+	switch name {
+	case "", "builtin":
+		return builtinYAML, true
+	case "builtin:certificate-status":
+		return certificateStatusYAML, true
+	}
+	return nil, false
+}
+
 var builtin = sync.OnceValue(func() *Catalog {
 	c, err := Parse("builtin.yaml", builtinYAML)
 	if err != nil {
@@ -58,8 +73,11 @@ var builtin = sync.OnceValue(func() *Catalog {
 // Builtin is the catalog that comes with the program. It is one value for all callers: read only.
 func Builtin() *Catalog { return builtin() }
 
-// Load reads a catalog file that replaces the built-in one.
+// Load reads a catalog file, or one that Embedded knows: "" is the built-in catalog.
 func Load(path string) (*Catalog, error) {
+	if data, ok := Embedded(path); ok {
+		return Parse(path, data)
+	}
 	data, err := strictyaml.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading catalog: %w", err)

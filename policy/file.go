@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sepproxy/sepproxy/catalog"
@@ -13,15 +14,15 @@ import (
 // file is policy.yaml. Where a key that is left out means all and [] means none, the field is a
 // pointer; a key without a value is refused there, it could mean either.
 type file struct {
-	Mode        string      `yaml:"mode"`
-	Catalog     string      `yaml:"catalog"`
-	Groups      *[]string   `yaml:"groups"`
-	SEPVersions []string    `yaml:"sep_versions"`
-	OnRevoke    string      `yaml:"on_revoke"`
-	Clients     *[]who      `yaml:"clients"`
-	Allow       []allowRule `yaml:"allow"`
-	Deny        []denyRule  `yaml:"deny"`
-	Observe     observe     `yaml:"observe"`
+	Mode        string          `yaml:"mode"`
+	Catalog     strictyaml.List `yaml:"catalog"`
+	Groups      *[]string       `yaml:"groups"`
+	SEPVersions []string        `yaml:"sep_versions"`
+	OnRevoke    string          `yaml:"on_revoke"`
+	Clients     *[]who          `yaml:"clients"`
+	Allow       []allowRule     `yaml:"allow"`
+	Deny        []denyRule      `yaml:"deny"`
+	Observe     observe         `yaml:"observe"`
 }
 
 type who struct {
@@ -48,11 +49,11 @@ type observe struct {
 	Until string    `yaml:"until"`
 }
 
-// Load reads and compiles the policy file at path, with the catalog file that it names; a relative
-// name is relative to the policy file. "" as path is the policy without a file: the built-in
+// Load reads and compiles the policy file at path, with the catalog files that it names; a relative
+// name is relative to the policy file, and catalog.Embedded knows those that are no files. "" as path is the policy without a file: the built-in
 // catalog, every group, private clients, enforce. now is what the limit of observe.until is counted from.
 //
-// The error has a line file:line:column: message for each mistake in either file; it is an
+// The error has a line file:line:column: message for each mistake in any of the files; it is an
 // fs.ErrNotExist if there is no policy file.
 func Load(path string, now time.Time) (*Policy, error) {
 	src, err := read(path)
@@ -75,12 +76,18 @@ type source struct {
 	doc  *strictyaml.Document
 	file file
 
-	catalogPath string // "" for the built-in catalog
-	catalogData []byte
-	catalogErr  error // from reading it
+	layers []layer // of the catalog, in the order of the file; none: the built-in catalog
 }
 
-// read reads the policy file and the catalog file that it names. The error is about the former.
+// A layer is the content of a catalog file.
+type layer struct {
+	name string // what its mistakes begin with
+	path string // "" for one that comes with the program
+	data []byte
+	err  error // from reading it
+}
+
+// read reads the policy file and the catalog files that it names. The error is about the former.
 func read(path string) (*source, error) {
 	src := &source{name: path}
 	if path == "" {
@@ -91,14 +98,22 @@ func read(path string) (*source, error) {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
 	src.decode()
-	if src.catalogPath = src.file.Catalog; src.catalogPath == "" {
-		return src, nil
+	for _, name := range src.file.Catalog {
+		src.layers = append(src.layers, readLayer(filepath.Dir(path), name))
 	}
-	if !filepath.IsAbs(src.catalogPath) {
-		src.catalogPath = filepath.Join(filepath.Dir(path), src.catalogPath)
-	}
-	src.catalogData, src.catalogErr = strictyaml.ReadFile(src.catalogPath)
 	return src, nil
+}
+
+func readLayer(dir, name string) layer {
+	if data, ok := catalog.Embedded(name); ok {
+		return layer{name: name, data: data}
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	l := layer{name: name, path: name}
+	l.data, l.err = strictyaml.ReadFile(name)
+	return l
 }
 
 func (s *source) decode() *source {
@@ -114,24 +129,39 @@ func (s *source) compile(now time.Time) (*Policy, error) {
 		// It would be every default, and it is what a file is for a moment while it is being written.
 		s.doc.Errorf("", "the file says nothing: write mode: enforce if you want every default")
 	}
-	if s.catalogPath == "" {
-		return s.compileWith(catalog.Builtin(), now)
+	cat, inCatalog := s.catalog()
+	p, err := s.compileWith(cat, now)
+	if inCatalog == nil {
+		return p, err
 	}
-	var cat *catalog.Catalog
-	err := s.catalogErr
-	if err == nil {
-		cat, err = catalog.Parse(s.catalogPath, s.catalogData)
-	}
-	if err == nil {
-		return s.compileWith(cat, now)
-	}
-	inCatalog, ok := errors.AsType[strictyaml.Mistakes](err)
-	if !ok {
-		s.doc.Errorf("catalog", "reading the catalog: %v; remove the key for the built-in one", err)
-	}
-	_, err = s.compileWith(nil, now)
 	mistakes, _ := errors.AsType[strictyaml.Mistakes](err)
 	return nil, append(mistakes, inCatalog...)
+}
+
+// catalog lays the catalog files over each other. It is nil where one cannot be used; mistakes holds those inside of
+// catalog files, and the policy file has one for each that cannot be read.
+func (s *source) catalog() (cat *catalog.Catalog, mistakes strictyaml.Mistakes) {
+	cats := []*catalog.Catalog{}
+	for i, l := range s.layers {
+		var c *catalog.Catalog
+		err := l.err
+		if err == nil {
+			c, err = catalog.Parse(l.name, l.data)
+		}
+		if inFile, ok := errors.AsType[strictyaml.Mistakes](err); ok {
+			mistakes = append(mistakes, inFile...)
+		} else if err != nil {
+			s.doc.Errorf(item("catalog", i), "reading the catalog: %v; remove the key for the built-in one", err)
+		}
+		cats = append(cats, c)
+	}
+	switch {
+	case len(cats) == 0:
+		return catalog.Builtin(), nil
+	case slices.Contains(cats, nil):
+		return nil, mistakes
+	}
+	return catalog.Overlay(cats...), nil
 }
 
 // compileWith compiles against cat; with a nil cat it only checks, and takes any group for known.

@@ -35,7 +35,7 @@ type Store struct {
 	mu       sync.Mutex  // held by the one reload
 	applied  fingerprint // of the policy in force
 	rejected fingerprint // of what was rejected since
-	catalog  string      // path of the catalog file that the policy file named last
+	catalogs []string    // paths of the catalog files that the policy file named last
 }
 
 // A fingerprint stands for the content of a policy's files. The zero fingerprint is that of none.
@@ -62,7 +62,7 @@ func NewStore(path string, opts StoreOptions) (*Store, error) {
 		return nil, err
 	}
 	s.current.Store(p)
-	s.applied, s.catalog = fingerprintOf(src, nil), src.catalogPath
+	s.applied, s.catalogs = fingerprintOf(src, nil), src.catalogPaths()
 	return s, nil
 }
 
@@ -89,10 +89,7 @@ func (s *Store) check() {
 func (s *Store) paths() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.catalog == "" {
-		return []string{s.path}
-	}
-	return []string{s.path, s.catalog}
+	return append([]string{s.path}, s.catalogs...)
 }
 
 func (s *Store) reload() error {
@@ -104,7 +101,7 @@ func (s *Store) reload() error {
 	}
 	var p *Policy
 	if err == nil {
-		s.catalog = src.catalogPath
+		s.catalogs = src.catalogPaths()
 		p, err = src.compile(s.opts.Now())
 	} else {
 		err = s.missing(err)
@@ -140,11 +137,25 @@ func (s *Store) reject(sum fingerprint, err error) error {
 	return err
 }
 
-// fingerprintOf is of what read gave: the content of both files, or why they could not be read.
+// fingerprintOf is of what read gave: the content of all files, or why they could not be read.
 func fingerprintOf(src *source, err error) fingerprint {
 	if err != nil {
 		return sha256.Sum256([]byte("error " + err.Error()))
 	}
-	return sha256.Sum256(fmt.Appendf(nil, "policy %d %s catalog %q %v %s",
-		len(src.data), src.data, src.catalogPath, src.catalogErr, src.catalogData))
+	content := fmt.Appendf(nil, "policy %d %s", len(src.data), src.data)
+	for _, l := range src.layers {
+		content = fmt.Appendf(content, " catalog %q %v %d %s", l.name, l.err, len(l.data), l.data)
+	}
+	return sha256.Sum256(content)
+}
+
+// catalogPaths gives the files that the catalog is made of.
+func (s *source) catalogPaths() []string {
+	var paths []string
+	for _, l := range s.layers {
+		if l.path != "" {
+			paths = append(paths, l.path)
+		}
+	}
+	return paths
 }

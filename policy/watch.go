@@ -17,7 +17,7 @@ const (
 	recheck    = time.Minute            // for file systems that send no events, such as NFS
 )
 
-// Watch follows the policy file and the catalog file it names, and reloads when their content
+// Watch follows the policy file and the catalog files it names, and reloads when their content
 // changes, however it comes about: written in place, renamed over, removed and made anew,
 // reached through symbolic links that are swapped, or in a directory that does not exist yet.
 // It returns nil when ctx ends; an error means that it could not begin. Call it once.

@@ -33,6 +33,7 @@ var (
 	hostLike   = regexp.MustCompile(`(?i)^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z]{2,}\.?(:\d+)?(/\S*)?$`)
 	portLine   = regexp.MustCompile(`(?i)^(tcp\b[ /:]*)?\d{1,5}([ ,;/+&、]+\d{1,5})*([ /(]*tcp\)?)?$`)
 	numberLine = regexp.MustCompile(`^[\d ,;/.–-]*\d[\d ,;/.–-]*$`)
+	number     = regexp.MustCompile(`\d+`)
 	release    = regexp.MustCompile(`(?i)\b(1\d\.\d+)(?: ?RU ?(\d+))?(?: ?MP ?(\d+))?\b`)
 )
 
@@ -122,7 +123,7 @@ func readPorts(text string) ([]uint16, bool) {
 		return nil, false
 	}
 	var ports []uint16
-	for _, digits := range regexp.MustCompile(`\d+`).FindAllString(text, -1) {
+	for _, digits := range number.FindAllString(text, -1) {
 		n, err := strconv.ParseUint(digits, 10, 16)
 		if err != nil || n == 0 {
 			return nil, false

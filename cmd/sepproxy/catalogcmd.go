@@ -62,19 +62,11 @@ func catalogSubcommand(cmd *cobra.Command, f func(io.Writer, *catalog.Catalog, [
 		if err := checkLang(o.Lang); err != nil {
 			return err
 		}
-		c, err := loadCatalog(*path)
+		c, err := catalog.Load(*path)
 		if err != nil {
 			return err
 		}
 		return f(cmd.OutOrStdout(), c, args, o)
 	}
 	return cmd
-}
-
-// loadCatalog gives the built-in catalog for "".
-func loadCatalog(path string) (*catalog.Catalog, error) {
-	if path == "" {
-		return catalog.Builtin(), nil
-	}
-	return catalog.Load(path)
 }

@@ -61,18 +61,15 @@ of --config names. With --audit, each of them has what audit files say of it. Th
 
 // catalogNamed gives the catalog that an argument of diff means.
 func catalogNamed(name string, load func() (*config, error)) (*catalog.Catalog, error) {
-	switch name {
-	case "builtin":
-		return catalog.Builtin(), nil
-	case "policy":
-		c, err := load()
-		if err != nil {
-			return nil, err
-		}
-		p, err := policy.Load(c.Policy.Path, time.Now())
-		return p.Catalog(), err
+	if name != "policy" {
+		return catalog.Load(name)
 	}
-	return catalog.Load(name)
+	c, err := load()
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Load(c.Policy.Path, time.Now())
+	return p.Catalog(), err
 }
 
 // A difference is a change, and its use where audit files were given.

@@ -27,7 +27,7 @@ standard error with their number, and the exit code is then 1; the file is print
 	path := cmd.Flags().String("catalog", "", "known catalog `FILE` instead of the built-in catalog")
 	edition := cmd.Flags().String("edition", "", "`NAME` of the page's edition, such as 2027-01; without one: that of the known catalog")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		known, err := loadCatalog(*path)
+		known, err := catalog.Load(*path)
 		if err != nil {
 			return err
 		}

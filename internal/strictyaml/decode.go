@@ -141,6 +141,12 @@ func (d *Document) mapping(path string, n *yaml.Node, v reflect.Value) {
 }
 
 func (d *Document) sequence(path string, n *yaml.Node, v reflect.Value) {
+	if n.Kind == yaml.ScalarNode && v.Type() == reflect.TypeFor[List]() {
+		var one string
+		d.scalar(n, reflect.ValueOf(&one).Elem())
+		v.Set(reflect.ValueOf(List{one}))
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		d.mistake(n, "want a list here (- item, or [a, b]), not %s", describe(n))
 		return

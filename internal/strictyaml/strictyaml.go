@@ -49,6 +49,9 @@ func (ms Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// A List is texts, of which a file may write a single one without the brackets of a list.
+type List []string
+
 // A Document remembers where each value of a decoded file stood, so that whoever checks meaning
 // after Decode can say where a mistake is. The zero value is not useful; Decode makes it.
 type Document struct {
