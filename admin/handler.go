@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,10 @@ type Config struct {
 	PAC func(here, rest string) (string, error)
 	// Page is the live page at /; nil serves none.
 	Page *Page
+	// Exports are the names below /export/, each answered with what Export gives for it and the query. They
+	// want the Token, as the live page does. An error of Export is the client's mistake.
+	Exports []string
+	Export  func(name, here string, query url.Values) ([]byte, error) // may be nil where there are no Exports; here as in PAC
 }
 
 // A page is what one path answers with.
@@ -35,7 +40,7 @@ type page struct {
 	open bool // to whoever reaches the listener, without a token
 }
 
-// Handler serves /metrics, /healthz and /readyz, and what c has of /proxy.pac and the live page, to GET
+// Handler serves /metrics, /healthz and /readyz, and what c has of /proxy.pac, /export/ and the live page, to GET
 // and HEAD alone. Neither the result nor m is nil.
 func Handler(c Config, m *Metrics) http.Handler {
 	pages := map[string]page{
@@ -49,6 +54,9 @@ func Handler(c Config, m *Metrics) http.Handler {
 	if c.Page != nil {
 		pages["/"] = page{http.HandlerFunc(c.Page.whole), false}
 		pages["/events"] = page{c.Page.events(), false}
+	}
+	for _, name := range c.Exports {
+		pages["/export/"+name] = page{c.export(name), false}
 	}
 	missing := "not found; there are " + strings.Join(slices.Sorted(maps.Keys(pages)), ", ")
 	guard := newGuard(c)

@@ -23,6 +23,14 @@ func (t *table[T]) at(pattern string) (map[string]T, string) {
 	return t.exact, pattern
 }
 
+// get gives a pattern's value, and the zero value for one that the table does not hold.
+func (t *table[T]) get(pattern string) T {
+	if suffix, ok := strings.CutPrefix(pattern, "*."); ok {
+		return t.below[suffix]
+	}
+	return t.exact[pattern]
+}
+
 // about gives the values of every pattern that host matches, the most specific first: the exact
 // name, then suffixes from the longest to the shortest.
 func (t *table[T]) about(host string) iter.Seq[T] {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -64,7 +67,30 @@ func (a *adminConfig) token() (string, error) {
 func (in *instance) pages(s sockets) admin.Config {
 	host, _, _ := net.SplitHostPort(s.admin.Addr().String())
 	return admin.Config{Ready: in.ready, Loopback: isLoopback(host), Token: in.token, Page: in.livePage(),
-		PAC: func(here, rest string) (string, error) { return in.pac(s.proxy[0].Addr(), here, rest) }}
+		PAC:     func(here, rest string) (string, error) { return in.pac(s.proxy[0].Addr(), here, rest) },
+		Exports: catalog.Formats(),
+		Export: func(format, here string, query url.Values) ([]byte, error) {
+			return in.export(format, in.config.Admin.pacProxy(s.proxy[0].Addr(), here), query)
+		}}
+}
+
+// export is /export/FORMAT: what the policy in force allows, with ?group= and ?lang= as the flags of catalog export.
+func (in *instance) export(format, proxy string, query url.Values) ([]byte, error) {
+	lang := cmp.Or(query.Get("lang"), "en")
+	if err := checkLang(lang); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err := catalog.Export(&out, in.store.Current().Allowed(), format, catalog.Options{Group: query.Get("group"), Lang: lang, Proxy: proxy})
+	return out.Bytes(), err
+}
+
+// pacProxy is the proxy that PAC files name to a client that reached this machine as here.
+func (a *adminConfig) pacProxy(listener net.Addr, here string) string {
+	if a.PACProxy != "" {
+		return a.PACProxy
+	}
+	return reachable(listener, here)
 }
 
 // pac is /proxy.pac for a client that reached this machine as here: what the policy in force lets
@@ -77,11 +103,7 @@ func (in *instance) pac(listener net.Addr, here, rest string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("default: %w", err)
 	}
-	address := in.config.Admin.PACProxy
-	if address == "" {
-		address = reachable(listener, here)
-	}
-	proxy, err := catalog.ParsePACResult("PROXY " + address)
+	proxy, err := catalog.ParsePACResult("PROXY " + in.config.Admin.pacProxy(listener, here))
 	if err != nil {
 		return "", errors.New("set admin.pac_proxy: " + err.Error())
 	}

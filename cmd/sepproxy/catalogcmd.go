@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sepproxy/sepproxy/catalog"
+	"github.com/sepproxy/sepproxy/policy"
 )
 
 func catalogCommand() *cobra.Command {
@@ -39,17 +42,33 @@ func catalogExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the catalog in a form for other programs", Args: cobra.NoArgs,
 		Long: `Write the catalog. A yaml export can be edited and used in place of the built-in catalog
-(policy.yaml: catalog).`,
+(policy.yaml: catalog). With --in-force it is what the policy of --config lets somebody reach: groups,
+sep_versions, allow and deny rules included.`,
 	}
+	load := configFlag(cmd)
+	inForce := cmd.Flags().Bool("in-force", false, "what the policy allows, instead of all that is documented")
 	format := cmd.Flags().String("format", "yaml", "`FORMAT`: "+strings.Join(catalog.Formats(), ", "))
-	proxy := cmd.Flags().String("proxy", catalog.DefaultProxy, "`HOST:PORT` of the proxy that a pac file names")
-	return catalogSubcommand(cmd, func(w io.Writer, c *catalog.Catalog, _ []string, o catalog.Options) error {
+	proxy := cmd.Flags().String("proxy", "", "`HOST:PORT` of the proxy that a pac file names (default admin.pac_proxy, or where the proxy listens)")
+	catalogSubcommand(cmd, func(w io.Writer, c *catalog.Catalog, _ []string, o catalog.Options) error {
 		if err := checkFormat(*format, catalog.Formats()); err != nil {
 			return err
 		}
-		o.Proxy = *proxy
+		config, err := load()
+		if err != nil {
+			return err
+		}
+		o.Proxy = cmp.Or(*proxy, config.Admin.PACProxy, config.Listen[0].Address)
+		if *inForce {
+			p, err := policy.Load(config.Policy.Path, time.Now())
+			if err != nil {
+				return err
+			}
+			c = p.Allowed()
+		}
 		return catalog.Export(w, c, *format, o)
 	})
+	cmd.MarkFlagsMutuallyExclusive("catalog", "in-force")
+	return cmd
 }
 
 // catalogSubcommand adds the flags that all of them have, and runs f with the catalog chosen.
