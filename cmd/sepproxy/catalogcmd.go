@@ -57,7 +57,10 @@ sep_versions, allow and deny rules included.`,
 		if err != nil {
 			return err
 		}
-		o.Proxy = cmp.Or(*proxy, config.Admin.PACProxy, config.Listen[0].Address)
+		o.Proxy = cmp.Or(*proxy, config.Admin.PACProxy)
+		if o.Proxy == "" && len(config.Listen) > 0 { // none: systemd passes the sockets in
+			o.Proxy = config.Listen[0].Address
+		}
 		if *inForce {
 			p, err := policy.Load(config.Policy.Path, time.Now())
 			if err != nil {
