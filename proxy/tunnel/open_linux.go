@@ -158,7 +158,8 @@ func (c *Conn) connected() error {
 const probes = 3
 
 // setOptions sets what every connection has; those of a listener are inherited. What a peer does not
-// acknowledge ends its connection as late as unanswered probes do.
+// acknowledge ends its connection as late as unanswered probes do, and so does a window that stays closed
+// for as long: the kernel does not tell these apart (tcp(7), TCP_USER_TIMEOUT).
 func (e *Engine) setOptions(fd int) error {
 	seconds := int(e.keepAlive / time.Second)
 	options := []struct{ level, name, value int }{
