@@ -82,8 +82,10 @@ func (c *Conn) once(g *gate, events uint32, call func(fd int) (int, error)) (n i
 	defer c.mu.Unlock()
 	switch {
 	case c.fd < 0:
+		g.open() // for others who wait, too
 		return 0, wait, net.ErrClosed
 	case !g.deadline.IsZero() && !time.Now().Before(g.deadline):
+		g.open()
 		return 0, wait, os.ErrDeadlineExceeded
 	}
 	if n, err = again(func() (int, error) { return call(c.fd) }); err != unix.EAGAIN {

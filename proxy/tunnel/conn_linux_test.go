@@ -207,6 +207,36 @@ func TestOtherListenersStayAsTheyAre(t *testing.T) {
 	}
 }
 
+// Several may read at once, as from any net.Conn.
+func TestWhoeverReadsIsToldOfTheEnd(t *testing.T) {
+	e := NewEngine(time.Minute)
+	t.Cleanup(e.Close)
+	for range 50 { // whether both wait by then is chance
+		c, _ := sockets(t, e)
+		ended := make(chan error, 2)
+		for range cap(ended) {
+			go func() { _, err := c.Read(make([]byte, 1)); ended <- err }()
+		}
+		eventually(t, "waiting", func() bool {
+			c := c.(*Conn)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.watched != 0
+		})
+		_ = c.Close()
+		for range cap(ended) {
+			select {
+			case err := <-ended:
+				if !errors.Is(err, net.ErrClosed) {
+					t.Fatalf("reading ends with %v", err)
+				}
+			case <-time.After(patience):
+				t.Fatal("one of two who read still waits")
+			}
+		}
+	}
+}
+
 func TestAnEngineThatIsClosedEndsDialling(t *testing.T) {
 	silent := silentAddress(t)
 	e := NewEngine(time.Minute)
