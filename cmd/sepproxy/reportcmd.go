@@ -125,6 +125,9 @@ func (f reportFlags) write(write func(io.Writer) error, stdout io.Writer) error 
 		}
 		return nil
 	}
+	if info, err := os.Stat(f.output); err == nil && !info.Mode().IsRegular() {
+		return failure{fmt.Errorf("writing the report: %s is not a regular file and would be replaced by one: name another, or leave --output out", f.output)}
+	}
 	temp := f.output + ".tmp"
 	file, err := os.Create(temp)
 	if err != nil {

@@ -123,6 +123,7 @@ func TestBulkDoesNotStarveTheRest(t *testing.T) {
 		}
 		client, origin, _, _ := start(Options{})
 		var slowest time.Duration
+		eventually(t, "bulk", func() bool { return moved.Load() > 1<<20 })
 		before := moved.Load()
 		for range rounds {
 			began := time.Now()
