@@ -34,7 +34,7 @@ func (b *Bar) Update(done, total int64) {
 			return
 		}
 		b.bar = progressbar.NewOptions64(max(total, 1), progressbar.OptionSetWriter(b.w),
-			progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionSetWidth(40),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true), progressbar.OptionSetWidth(40),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	}
 	// It can only tell that the terminal is gone, which is no reason to stop counting.
