@@ -38,9 +38,22 @@ func listen(t *testing.T, h http.Handler) string {
 // do sends one request and gives the answer with its body.
 func do(t *testing.T, method, url string) (*http.Response, string) {
 	t.Helper()
+	return doWith(t, method, url, nil)
+}
+
+// doWith is do with headers; Host is one of them.
+func doWith(t *testing.T, method, url string, headers map[string]string) (*http.Response, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for name, value := range headers {
+		if name == "Host" {
+			req.Host = value
+		} else {
+			req.Header.Set(name, value)
+		}
 	}
 	resp, err := ask(req)
 	if err != nil {

@@ -36,27 +36,7 @@ func full() Config {
 // with asks with headers; Host is one of them.
 func with(t *testing.T, url string, headers map[string]string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range headers {
-		if name == "Host" {
-			req.Host = value
-		} else {
-			req.Header.Set(name, value)
-		}
-	}
-	resp, err := ask(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
+	return doWith(t, http.MethodGet, url, headers)
 }
 
 // TestNamesThatLeadToLoopbackAreRefused is DNS rebinding: a page at evil.example whose name now

@@ -35,6 +35,41 @@ func TestManyWritersOneChain(t *testing.T) {
 	}
 }
 
+// Records that are written together stand together, one after the other, or none of them does.
+func TestSeveralRecordsInOneWrite(t *testing.T) {
+	for _, mode := range []SyncMode{SyncAlways, SyncInterval, SyncNever} {
+		t.Run(string(mode), func(t *testing.T) {
+			l := openLog(t, Options{Path: trailPath(t), Sync: mode})
+			d := onDisk(l)
+			if err := l.Write(decision(), decision(), decision()); err != nil {
+				t.Fatal(err)
+			}
+			lines, err := os.ReadFile(l.opts.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.set(func(d *disk) { d.room = 2*len(lines)/3 + 10 }) // for two of three and a bit
+			if err := l.Write(decision(), decision(), decision()); !errors.Is(err, errDisk) {
+				t.Errorf("got %v", err)
+			}
+			if left, err := os.ReadFile(l.opts.Path); err != nil || !bytes.Equal(left, lines) {
+				t.Errorf("%d bytes are in the file, want the %d before, %v", len(left), len(lines), err)
+			}
+			d.set(func(d *disk) { d.room = -1 })
+			write(t, l, 1)
+			if s := l.Stats(); s.Unrecorded != 3 || s.Errors != 3 || s.Records[ActionDecision] != 4 {
+				t.Errorf("stats %+v", s)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if r := mustVerify(t, l.opts.Path); r.Records != 5 { // one tells of those that are missing
+				t.Errorf("verified %+v", r)
+			}
+		})
+	}
+}
+
 func TestOneFsyncForManyWriters(t *testing.T) {
 	l := openLog(t, Options{Path: trailPath(t), Sync: SyncAlways})
 	d := onDisk(l)

@@ -2,8 +2,6 @@ package report
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"reflect"
 	"sync"
 	"testing"
@@ -19,12 +17,8 @@ func TestLiveReportIsTheReportOfTheSameRecords(t *testing.T) {
 	whole.Trail = Trail{Problems: []string{}}
 
 	lines := bytes.SplitAfter(tr.Bytes(), []byte("\n"))
-	half := len(lines) / 2
 	live := NewLive(Options{Services: services})
-	if err := live.Read(t.Context(), []string{file(t, "half.jsonl", bytes.Join(lines[:half], nil))}); err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range lines[half : len(lines)-1] {
+	for _, line := range lines[:len(lines)-1] {
 		r, err := audit.ParseLine(line)
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +26,7 @@ func TestLiveReportIsTheReportOfTheSameRecords(t *testing.T) {
 		live.Add(r)
 	}
 	for range 2 { // asking changes nothing
-		if got := live.Report(); !reflect.DeepEqual(got, whole) {
+		if got := live.Report(""); !reflect.DeepEqual(got, whole) {
 			t.Errorf("got  %+v\nwant %+v", got, whole)
 		}
 	}
@@ -49,20 +43,9 @@ func TestLiveReportOfManyWriters(t *testing.T) {
 			}
 		})
 	}
-	live.Report()
+	live.Report("")
 	all.Wait()
-	if got := live.Report().Transactions; got != writers*each {
+	if got := live.Report("").Transactions; got != writers*each {
 		t.Errorf("%d transactions", got)
-	}
-}
-
-func TestLiveReadEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var tr trail
-	site(&tr)
-	err := NewLive(Options{}).Read(ctx, []string{file(t, "audit.jsonl", tr.Bytes())})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
 	}
 }

@@ -60,7 +60,7 @@ var english = words{
 
 	suggestHead: `What the audit trail suggests for policy.yaml. Nothing of it is in force: read it, take what you want.
 Where policy.yaml has the key already, put the lines below that one. Then: sepproxy check`,
-	suggestPeriod:    "From %s to %s (UTC): %s transactions of %s clients.",
+	suggestPeriod:    "From %s to %s (UTC). Transactions: %s. Clients: %s.",
 	suggestNothing:   "Nothing was tried that an allow rule would let pass.",
 	suggestDoubtful:  "Not known to belong to Endpoint Protection, or broader than they look. Find out who asks, and why, before you remove a # here.",
 	suggestReason:    "undocumented, last seen %s",
@@ -106,7 +106,7 @@ var spanish = words{
 
 	suggestHead: `Lo que el registro de auditoría sugiere para policy.yaml. Nada de esto está en vigor: léalo y tome lo que quiera.
 Si policy.yaml ya tiene la clave, ponga las líneas debajo de ella. Después: sepproxy check`,
-	suggestPeriod:    "Del %s al %s (UTC): %s transacciones de %s clientes.",
+	suggestPeriod:    "Del %s al %s (UTC). Transacciones: %s. Clientes: %s.",
 	suggestNothing:   "No se intentó nada que una regla allow dejara pasar.",
 	suggestDoubtful:  "No consta que sean de Endpoint Protection, o abarcan más de lo que parece. Averigüe quién pregunta y por qué antes de quitar un #.",
 	suggestReason:    "no documentado, visto por última vez %s",

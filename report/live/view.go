@@ -98,7 +98,7 @@ func (v *view) snapshot(lang string, now time.Time) *Snapshot {
 		return s.Snapshot
 	}
 	began := time.Now()
-	s := &Snapshot{Report: v.counts.ReportIn(lang), Reading: v.reading}
+	s := &Snapshot{Report: v.counts.Report(lang), Reading: v.reading}
 	for reason, n := range v.failures {
 		s.Failures = append(s.Failures, report.Count{Name: reason, Count: n})
 	}
