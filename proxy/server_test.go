@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -397,5 +398,27 @@ func TestClientsAreTheirAddresses(t *testing.T) {
 	d := s.decided("deny", "group_not_allowed")
 	if d.Source.IP != "127.0.9.9" || d.Source.Port == 0 || d.Sepproxy.Client != "lab" {
 		t.Errorf("recorded as %+v, client %s", d.Source, d.Sepproxy.Client)
+	}
+}
+
+// While tunnels come and go, outcomes go to the trail with decisions and cost no write of their own.
+func TestOutcomesShareTheWritesOfDecisions(t *testing.T) {
+	const tunnels = 50
+	var shared atomic.Int32
+	s := newSite(t, "", map[string]string{insight: origin(t, echo)}, func(c *proxy.Config) {
+		record := c.Record
+		c.Record = func(r ...*audit.Record) error {
+			if r[0].Event.Action == audit.ActionOutcome && r[len(r)-1].Event.Action == audit.ActionDecision {
+				shared.Add(1)
+			}
+			return record(r...)
+		}
+	})
+	for range tunnels {
+		_ = s.connect(insight+":443", "").Close()
+	}
+	s.trail.await(t, audit.ActionOutcome, tunnels)
+	if shared.Load() == 0 {
+		t.Errorf("no outcome of %d is written together with a decision", tunnels)
 	}
 }
